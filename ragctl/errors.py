@@ -1,0 +1,192 @@
+"""The tree of errors and their exit codes. Standard library only.
+
+Every error that a user can meet is a `RagctlError`: it says what happened
+(`message`), where (`where`: file:line:column, a document, a stage) and what to do
+(`hint`). Anything else that reaches the command line is a bug in ragctl, exit code 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What the process's exit status means; the same table stands in docs/exit-codes.md."""
+
+    DONE = 0
+    BUG = 1
+    WRONG_CALL = 2
+    TOO_MANY_FAILURES = 3
+    REFUSED = 4
+    MISMATCH = 5
+    UNAVAILABLE = 6
+    GATE_NOT_MET = 7
+    CHANGES_PENDING = 10
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class RagctlError(Exception):
+    """Base of every error that ragctl raises on purpose.
+
+    Args:
+        message: one sentence: what happened.
+        where: the place: `specs/docs.yaml:12:9`, a document, a stage; None if nowhere in particular.
+        hint: what to do about it; None if there is nothing to do.
+    """
+
+    kind: ClassVar[str] = "error"
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+    def as_json(self) -> dict[str, object]:
+        """The object that `--format json` prints under the key `error`."""
+        return {
+            "code": int(self.exit_code),
+            "kind": self.kind,
+            "message": self.message,
+            "where": self.where,
+            "hint": self.hint,
+        }
+
+
+class UsageError(RagctlError):
+    """The call is wrong: an unknown document, an unreadable file, options that exclude each other."""
+
+    kind = "usage"
+    exit_code = ExitCode.WRONG_CALL
+
+
+class SpecError(RagctlError):
+    """The spec is wrong. `mistakes` holds every mistake found, each with its place."""
+
+    kind = "spec"
+    exit_code = ExitCode.WRONG_CALL
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        mistakes: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.mistakes = tuple(mistakes)
+
+    def __str__(self) -> str:
+        return "\n".join(self.mistakes) if self.mistakes else super().__str__()
+
+    def as_json(self) -> dict[str, object]:
+        return {**super().as_json(), "mistakes": list(self.mistakes)}
+
+
+class TooManyFailures(RagctlError):
+    """The run finished, but more documents or questions failed than the spec allows."""
+
+    kind = "failures"
+    exit_code = ExitCode.TOO_MANY_FAILURES
+
+
+class GuardRefused(RagctlError):
+    """A guard refused before anything was written."""
+
+    kind = "refused"
+    exit_code = ExitCode.REFUSED
+
+
+class DeletionRefused(GuardRefused):
+    """More documents would be deleted than the deletion guard lets go without being told."""
+
+    kind = "deletion_refused"
+
+
+class ListingFailed(GuardRefused):
+    """A source could not be listed, so nothing is known about what is gone from it."""
+
+    kind = "listing_failed"
+
+
+class RunInProgress(GuardRefused):
+    """Another run is writing to the same index."""
+
+    kind = "run_in_progress"
+
+
+class Mismatch(RagctlError):
+    """Index, state and spec do not fit one another."""
+
+    kind = "mismatch"
+    exit_code = ExitCode.MISMATCH
+
+
+class NothingPublished(Mismatch):
+    """The index has no published generation yet: there is nothing to query."""
+
+    kind = "nothing_published"
+
+
+class Unavailable(RagctlError):
+    """A store or provider cannot be reached."""
+
+    kind = "unavailable"
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class MissingPackage(Unavailable):
+    """A package or a model is not installed; the hint is the install line."""
+
+    kind = "missing_package"
+
+
+class GateNotMet(RagctlError):
+    """An evaluation gate was not met."""
+
+    kind = "gate"
+    exit_code = ExitCode.GATE_NOT_MET
+
+
+class DocumentError(RagctlError):
+    """One document could not be processed; the others go on.
+
+    `retryable` says whether the same bytes and the same reader may do better next time.
+    """
+
+    kind = "document"
+    exit_code = ExitCode.TOO_MANY_FAILURES
+    retryable: ClassVar[bool] = False
+
+
+class UnreadableDocument(DocumentError):
+    """The bytes could not be had: removed while reading, no permission, an I/O error."""
+
+    kind = "unreadable"
+    retryable = True
+
+
+class MalformedDocument(DocumentError):
+    """The bytes are not what their type says, or no text can be made of them."""
+
+    kind = "malformed"
+
+
+class EmptyDocument(DocumentError):
+    """The document has no text. An old version of it, if there is one, stays."""
+
+    kind = "empty"
+
+
+class OverlongInput(DocumentError):
+    """A chunk cannot be made small enough for the embedder's limit."""
+
+    kind = "overlong"

@@ -1,0 +1,160 @@
+"""What the stages and the runner need from the world: Protocols of a few methods each.
+
+Adapters implement them without importing one another; `registry` knows them by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
+
+from ragctl.types import (
+    ChunkedDocument,
+    Document,
+    EmbeddedBatch,
+    EmbeddedDocument,
+    Failure,
+    Hit,
+    Item,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+    Offsets = NDArray[np.int64]
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A named place to list items from."""
+
+    @property
+    def name(self) -> str: ...
+
+    def items(self) -> Iterator[Item | Failure]:
+        """Every item, in a stable order, without reading any.
+
+        A single item that cannot be listed is a `Failure`.
+
+        Raises:
+            ListingFailed: the listing as a whole is not to be trusted.
+        """
+        ...
+
+    def open(self, item: Item) -> AbstractContextManager[BinaryIO]:
+        """The item's bytes.
+
+        Raises:
+            UnreadableDocument: they cannot be had.
+        """
+        ...
+
+
+class Reader(Protocol):
+    """Makes documents of an item's bytes."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def output_version(self) -> int:
+        """Raised by hand when the same bytes give another text or structure; part of the recipe."""
+        ...
+
+    def read(self, item: Item, data: bytes) -> Iterator[Document]:
+        """The documents of one item; mostly one.
+
+        Raises:
+            MalformedDocument: the bytes are not what they should be.
+        """
+        ...
+
+
+class Tokenizer(Protocol):
+    """Counts as an embedder counts."""
+
+    @property
+    def special_tokens(self) -> int:
+        """Tokens that the model adds to every input."""
+        ...
+
+    def token_starts(self, text: str) -> Offsets:
+        """Offset in `text` of each token's first character, ascending; no special tokens, no limit."""
+        ...
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text as the model would read it, special tokens included, never truncated."""
+        ...
+
+
+class Splitter(Protocol):
+    """Cuts a document into chunks."""
+
+    @property
+    def output_version(self) -> int:
+        """Raised by hand when the same document gives other chunks; part of the recipe."""
+        ...
+
+    def split(self, document: Document) -> ChunkedDocument:
+        """Spans in order whose union covers all text but white space.
+
+        Raises:
+            OverlongInput: an embed input cannot be made to fit.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Turns embed inputs into vectors of unit length."""
+
+    @property
+    def identity(self) -> str:
+        """Equal identities give equal vectors within rounding: model, revision, pooling, prefixes."""
+        ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest input that the model reads whole, special tokens included."""
+        ...
+
+    def embed(self, inputs: Sequence[str]) -> Iterator[EmbeddedBatch]:
+        """Vectors for passages, batch by batch in any order; each position exactly once."""
+        ...
+
+    def embed_queries(self, questions: Sequence[str]) -> Vectors:
+        """Shape (questions, dimension), in order, one row a question."""
+        ...
+
+
+class VectorCache(Protocol):
+    """Vectors that some model returned before, by embedder identity and hash of the embed input."""
+
+    def find(self, hashes: Iterable[bytes]) -> dict[bytes, Vectors]:
+        """Those that are known, each of shape (dimension,)."""
+        ...
+
+    def keep(self, hashes: Sequence[bytes], vectors: Vectors) -> None:
+        """Makes them durable before it returns."""
+        ...
+
+
+class VectorStore(Protocol):
+    """One generation of an index: chunks with vectors, by document."""
+
+    def replace(self, documents: Sequence[EmbeddedDocument]) -> None:
+        """Each document's chunks are those given, and no others; readers see old or new, whole."""
+        ...
+
+    def delete(self, documents: Sequence[tuple[str, str]]) -> int:
+        """Removes documents by (source, path); returns how many chunks went."""
+        ...
+
+    def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
+        """The k nearest chunks by cosine for each row of `vectors` (questions, dimension), best first."""
+        ...

@@ -1,0 +1,217 @@
+"""The values that travel between stages: frozen, plain, without behaviour beyond their own data.
+
+Offsets count Unicode code points from 0; an end is exclusive. Lines and pages count from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+Metadata = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What a source lists: a file, a page, a record.
+
+    Attributes:
+        source: name of the source, unique in a spec.
+        path: identity within the source: POSIX, NFC, relative.
+        uri: where a person finds it (`file:///…`, `https://…`).
+        fingerprint: opaque; equal means "need not be read again". Empty: always read.
+        settled: False if the item changed so recently that a later change might leave the
+            fingerprint as it is (git's rule for racy timestamps); it is then read again next time.
+        size: bytes, if known without reading.
+        media_type: if the source knows it (an HTTP header); None lets the reader decide.
+        locator: what the source itself needs to open the item, where that differs from `path`.
+        metadata: typed values to filter by.
+    """
+
+    source: str
+    path: str
+    uri: str
+    fingerprint: str
+    settled: bool = True
+    size: int | None = None
+    media_type: str | None = None
+    locator: str = ""
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A span of a document under one path of headings, outermost first.
+
+    The sections of a document are in order, do not overlap and cover its whole text.
+    """
+
+    start: int
+    end: int
+    headings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """From offset `start` on, the text comes from this place in the source.
+
+    `line` is the source line at `start`; each newline in the text after it adds one.
+    """
+
+    start: int
+    line: int | None = None
+    page: int | None = None
+    sheet: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Text read from an item, with the structure that the reader found.
+
+    Attributes:
+        source, path: the identity. `item` is the path of the item it came from (itself, mostly).
+        text: what spans and citations refer to.
+        title: for people. If `title_is_fallback`, it was made from the file name and is no part
+            of any embed input, so that a rename changes no vector.
+        media_type: what the reader took it for; the splitter chooses by it.
+        sections: cover the text, see `Section`.
+        anchors: sorted by `start`, the first at 0; empty if places are unknown.
+        digest: SHA-256 (hex) of the item's bytes.
+        reader: `name@output_version` of what made it.
+    """
+
+    source: str
+    path: str
+    uri: str
+    text: str
+    title: str
+    media_type: str
+    sections: tuple[Section, ...]
+    title_is_fallback: bool = False
+    anchors: tuple[Anchor, ...] = ()
+    item: str = ""
+    digest: str = ""
+    reader: str = ""
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A span of a document: `text == document.text[start:end]`, always.
+
+    Attributes:
+        ordinal: position in the document, from 0.
+        headings: path of headings that the span stands under.
+        embed_input: what the model reads: title, headings, text.
+        tokens: tokens of `embed_input` as the embedder counts them, special tokens included.
+        line, page, sheet: where the span starts in the source, as far as known.
+    """
+
+    ordinal: int
+    start: int
+    end: int
+    text: str
+    embed_input: str
+    tokens: int
+    headings: tuple[str, ...] = ()
+    line: int | None = None
+    page: int | None = None
+    sheet: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkedDocument:
+    """A document and its chunks, in order of their spans."""
+
+    document: Document
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedDocument:
+    """A chunked document and one vector a chunk: `vectors` has shape (chunks, dimension), float32.
+
+    `embedded` of them were made now, `cached` were found; they add up to the number of chunks.
+    """
+
+    document: Document
+    chunks: tuple[Chunk, ...]
+    vectors: Vectors
+    input_hashes: tuple[bytes, ...]
+    embedded: int = 0
+    cached: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """What was written for a document."""
+
+    document: Document
+    chunks: int
+    embedded: int
+    cached: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedBatch:
+    """Vectors that a model returned: `vectors[i]` belongs to input number `positions[i]`."""
+
+    positions: tuple[int, ...]
+    vectors: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A document that failed, by name, stage and reason.
+
+    `error` is the kind of the error, `known` says that it failed the same way before and was
+    not tried again.
+    """
+
+    source: str
+    document: str
+    stage: str
+    error: str
+    message: str
+    retryable: bool
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk found for a question, with the trail of how it got there.
+
+    `score` grows with relevance; `duplicates` are other places of the same text.
+    """
+
+    score: float
+    source: str
+    document: str
+    uri: str
+    title: str
+    start: int
+    end: int
+    text: str
+    headings: tuple[str, ...] = ()
+    line: int | None = None
+    page: int | None = None
+    sheet: str | None = None
+    rank: int = 0
+    metadata: Metadata = field(default_factory=dict)
+    duplicates: tuple[Metadata, ...] = ()
+    trail: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What providers were asked for. `cost_usd` is None where a price is unknown."""
+
+    tokens: int = 0
+    cost_usd: float | None = 0.0
