@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
 
 Metadata = Mapping[str, Any]
+ItemKey = tuple[str, str]
+"""(source, path)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ class ChunkedDocument:
 class EmbeddedDocument:
     """A chunked document and one vector a chunk: `vectors` has shape (chunks, dimension), float32.
 
-    `embedded` of them were made now, `cached` were found; they add up to the number of chunks.
+    `embedded` of them were made now, from inputs of `tokens` tokens in all; `cached` were found;
+    the two add up to the number of chunks.
     """
 
     document: Document
@@ -147,16 +150,18 @@ class EmbeddedDocument:
     input_hashes: tuple[bytes, ...]
     embedded: int = 0
     cached: int = 0
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """What was written for a document."""
+    """What was written for a document; the counts are those of `EmbeddedDocument`."""
 
     document: Document
     chunks: int
     embedded: int
     cached: int
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,6 +187,25 @@ class Failure:
     message: str
     retryable: bool
     known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerItem:
+    """What the ledger knows of an item.
+
+    Attributes:
+        fingerprint: of the last look at it; empty if it had not settled then.
+        digest: SHA-256 (hex) of the bytes that are stored; empty if nothing of it is stored.
+        stored: some version of its documents is in the index.
+        failure: why the last try failed, if it did.
+        skipped: why it was left out, if it was.
+    """
+
+    fingerprint: str
+    digest: str = ""
+    stored: bool = False
+    failure: Failure | None = None
+    skipped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

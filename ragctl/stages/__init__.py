@@ -1,0 +1,1 @@
+"""The stages: generators and functions of plain values. They name no vendor and hold no environment."""

@@ -1,0 +1,1 @@
+"""State: ledger, generations, runs, lease and cached vectors, in PostgreSQL."""

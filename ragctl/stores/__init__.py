@@ -1,0 +1,1 @@
+"""Vector stores, a file each."""

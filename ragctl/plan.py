@@ -1,0 +1,148 @@
+"""What an ingest would do: listed items × ledger × mode → add, change, delete, unchanged, known. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ragctl.errors import DeletionRefused, GuardRefused
+from ragctl.types import Failure, Item, ItemKey, LedgerItem
+
+Existing = Literal["replace", "skip", "error"]
+GUARD_MINIMUM = 10
+GUARD_SHARE = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The items by what is to become of them. `add` and `change` are read; the rest is not."""
+
+    add: tuple[Item, ...] = ()
+    change: tuple[Item, ...] = ()
+    unchanged: tuple[ItemKey, ...] = ()
+    skipped: tuple[ItemKey, ...] = ()
+    known_failures: tuple[Failure, ...] = ()
+    delete: tuple[ItemKey, ...] = ()
+    listed: int = 0
+    unlisted: tuple[Failure, ...] = field(default=())
+
+    @property
+    def to_read(self) -> tuple[Item, ...]:
+        return self.add + self.change
+
+
+def make_plan(
+    listing: Iterable[Item | Failure],
+    ledger: Mapping[ItemKey, LedgerItem],
+    *,
+    existing: Existing = "replace",
+) -> Plan:
+    """Sorts every listed and every known item.
+
+    An item whose fingerprint is the ledger's is left alone: unchanged, skipped or known to fail as
+    before. Any other is read. With `existing="skip"` or `"error"` what is stored already is not
+    replaced, and nothing is deleted.
+    """
+    add: list[Item] = []
+    change: list[Item] = []
+    unchanged: list[ItemKey] = []
+    skipped: list[ItemKey] = []
+    known: list[Failure] = []
+    unlisted: list[Failure] = []
+    seen: set[ItemKey] = set()
+    for item in listing:
+        if isinstance(item, Failure):
+            unlisted.append(item)
+            seen.add((item.source, item.document))
+            continue
+        key = (item.source, item.path)
+        seen.add(key)
+        row = ledger.get(key)
+        if row is None:
+            add.append(item)
+        elif not item.fingerprint or row.fingerprint != item.fingerprint or _worth_retrying(row):
+            if row.stored and existing == "skip":
+                skipped.append(key)
+            else:
+                (change if row.stored else add).append(item)
+        elif row.failure is not None:
+            known.append(row.failure)
+        elif row.skipped is not None:
+            skipped.append(key)
+        else:
+            unchanged.append(key)
+    gone = [key for key in ledger if key not in seen] if existing == "replace" else []
+    return Plan(
+        add=tuple(add),
+        change=tuple(change),
+        unchanged=tuple(unchanged),
+        skipped=tuple(skipped),
+        known_failures=tuple(known),
+        delete=tuple(sorted(gone)),
+        listed=len(seen),
+        unlisted=tuple(unlisted),
+    )
+
+
+def _worth_retrying(row: LedgerItem) -> bool:
+    return row.failure is not None and row.failure.retryable
+
+
+def guard_deletions(
+    delete: Sequence[ItemKey], stored: Iterable[ItemKey], *, allow_delete: int | None = None
+) -> None:
+    """Refuses to lose more than `max(10, 10 %)` of a source or of all, or all of a source.
+
+    Args:
+        delete: items that would go.
+        stored: items that are in the index now.
+        allow_delete: this many may go whatever their share.
+
+    Raises:
+        DeletionRefused: naming the count and the option that allows it.
+    """
+    in_index = set(stored)
+    before = Counter(source for source, _ in in_index)
+    going = Counter(key[0] for key in delete if key in in_index)
+    total = sum(going.values())
+    if not total or (allow_delete is not None and total <= allow_delete):
+        return
+    for source, count in sorted(going.items()):
+        if count == before[source]:
+            raise _refusal(f"all {count:,} documents of the source {source!r} would be deleted", total)
+        if count > _allowed(before[source]):
+            raise _refusal(
+                f"{count:,} of the {before[source]:,} documents of the source {source!r} would be deleted",
+                total,
+            )
+    if total > _allowed(sum(before.values())):
+        raise _refusal(f"{total:,} of all {sum(before.values()):,} documents would be deleted", total)
+
+
+def _allowed(documents: int) -> float:
+    return max(GUARD_MINIMUM, GUARD_SHARE * documents)
+
+
+def _refusal(message: str, total: int) -> DeletionRefused:
+    return DeletionRefused(
+        f"{message}; nothing was written",
+        hint=f"is the source complete (a mount, a checkout)? If they are to go: --allow-delete {total}",
+    )
+
+
+def guard_existing(plan: Plan, existing: Existing) -> None:
+    """With `existing: error`, refuses to touch what is stored already.
+
+    Raises:
+        GuardRefused: naming the first of the changed documents.
+    """
+    if existing == "error" and plan.change:
+        first = plan.change[0]
+        raise GuardRefused(
+            f"{len(plan.change):,} documents are stored already and have changed, "
+            f"the first is {first.source}:{first.path}; nothing was written",
+            where="store.existing: error",
+            hint="`existing: replace` replaces them, `existing: skip` leaves them as they are",
+        )

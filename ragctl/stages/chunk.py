@@ -1,0 +1,25 @@
+"""chunk: documents → documents with chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ragctl.errors import EmptyDocument
+from ragctl.ports import Splitter
+from ragctl.stages.failures import FailureHandler, failure_of, reraise
+from ragctl.types import ChunkedDocument, Document
+
+
+def chunk(
+    documents: Iterable[Document], splitter: Splitter, *, on_failure: FailureHandler = reraise
+) -> Iterator[ChunkedDocument]:
+    """Cuts each document. One that gives no chunk at all has failed: there is nothing to find in it."""
+    for document in documents:
+        try:
+            chunked = splitter.split(document)
+            if not chunked.chunks:
+                raise EmptyDocument("there is no text in it")
+        except Exception as error:
+            on_failure(failure_of(document.source, document.path, "chunk", error))
+            continue
+        yield chunked

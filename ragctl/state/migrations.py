@@ -1,0 +1,126 @@
+"""The state's tables and the steps that made them. A released step is never edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ragctl.errors import Mismatch
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+SCHEMA = "ragctl"
+
+_FIRST = """
+CREATE TABLE ragctl.indexes (
+    name        text PRIMARY KEY,
+    pipeline    text NOT NULL,
+    active      bigint,
+    created_at  timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE ragctl.generations (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    index_name   text NOT NULL REFERENCES ragctl.indexes (name),
+    number       integer NOT NULL,
+    recipe       text NOT NULL,
+    recipe_parts jsonb NOT NULL,
+    embedder     text NOT NULL,
+    dimension    integer NOT NULL CHECK (dimension > 0),
+    status       text NOT NULL CHECK (status IN ('building', 'active', 'kept', 'dropped')),
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    published_at timestamptz,
+    UNIQUE (index_name, number)
+);
+ALTER TABLE ragctl.indexes ADD FOREIGN KEY (active) REFERENCES ragctl.generations (id);
+CREATE UNIQUE INDEX one_active_generation ON ragctl.generations (index_name) WHERE status = 'active';
+CREATE TABLE ragctl.items (
+    generation  bigint NOT NULL REFERENCES ragctl.generations (id) ON DELETE CASCADE,
+    source      text NOT NULL,
+    path        text NOT NULL,
+    fingerprint text NOT NULL,
+    digest      text NOT NULL DEFAULT '',
+    stored      boolean NOT NULL DEFAULT false,
+    skipped     text,
+    failure     jsonb,
+    attempts    integer NOT NULL DEFAULT 0,
+    failed_at   timestamptz,
+    PRIMARY KEY (generation, source, path)
+);
+CREATE TABLE ragctl.documents (
+    generation bigint NOT NULL REFERENCES ragctl.generations (id) ON DELETE CASCADE,
+    source     text NOT NULL,
+    path       text NOT NULL,
+    item       text NOT NULL,
+    digest     text NOT NULL,
+    reader     text NOT NULL,
+    chunks     integer NOT NULL,
+    run        text NOT NULL,
+    stored_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (generation, source, path)
+);
+CREATE INDEX documents_of_an_item ON ragctl.documents (generation, source, item);
+CREATE TABLE ragctl.runs (
+    id          text PRIMARY KEY,
+    index_name  text NOT NULL,
+    pipeline    text NOT NULL,
+    command     text NOT NULL,
+    host        text NOT NULL,
+    status      text NOT NULL CHECK (status IN ('running', 'done', 'failed', 'interrupted')),
+    started_at  timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    record      jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE ragctl.embedders (
+    id       integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    identity text NOT NULL UNIQUE
+);
+CREATE TABLE ragctl.vectors (
+    embedder integer NOT NULL REFERENCES ragctl.embedders (id),
+    hash     bytea NOT NULL,
+    vector   bytea NOT NULL,
+    PRIMARY KEY (embedder, hash)
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_LOCK_KEY = 0x7261_6763_746C  # "ragctl": two processes must not migrate at once
+
+
+def schema_version(connection: Connection[Any]) -> int:
+    """The version of the state's schema in this database; 0 if there is none."""
+    row = connection.execute("SELECT to_regclass('ragctl.schema_version') IS NOT NULL").fetchone()
+    if row is None or not row[0]:
+        return 0
+    found = connection.execute("SELECT version FROM ragctl.schema_version").fetchone()
+    return int(found[0]) if found else 0
+
+
+def migrate(connection: Connection[Any]) -> None:
+    """Brings the state's schema up to this release's version, in one transaction.
+
+    Raises:
+        Mismatch: a newer ragctl made this state.
+    """
+    version = schema_version(connection)
+    if version == len(MIGRATIONS):
+        return
+    _refuse_newer(version)
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
+        version = schema_version(connection)  # another process may have done it meanwhile
+        _refuse_newer(version)
+        if version == 0:
+            connection.execute("CREATE SCHEMA IF NOT EXISTS ragctl")
+            connection.execute("CREATE TABLE ragctl.schema_version (version integer NOT NULL)")
+            connection.execute("INSERT INTO ragctl.schema_version VALUES (0)")
+        for statement in MIGRATIONS[version:]:
+            connection.execute(statement)
+        connection.execute("UPDATE ragctl.schema_version SET version = %s", (len(MIGRATIONS),))
+
+
+def _refuse_newer(version: int) -> None:
+    if version > len(MIGRATIONS):
+        raise Mismatch(
+            f"the state has schema version {version}, this ragctl knows versions up to {len(MIGRATIONS)}",
+            hint="a newer ragctl wrote it: install that version or a later one",
+        )
