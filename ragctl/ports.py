@@ -107,7 +107,19 @@ class Splitter(Protocol):
         ...
 
 
-class Embedder(Protocol):
+class QueryEmbedder(Protocol):
+    """Turns questions into vectors of unit length."""
+
+    def embed_queries(self, questions: Sequence[str]) -> Vectors:
+        """Shape (questions, dimension), in order, one row a question.
+
+        Raises:
+            OverlongInput: a question is longer than the model reads.
+        """
+        ...
+
+
+class Embedder(QueryEmbedder, Protocol):
     """Turns embed inputs into vectors of unit length."""
 
     @property
@@ -119,16 +131,17 @@ class Embedder(Protocol):
     def dimension(self) -> int: ...
 
     @property
+    def tokenizer(self) -> Tokenizer:
+        """Counts as this embedder counts; to be had without loading the model."""
+        ...
+
+    @property
     def max_tokens(self) -> int:
         """The longest input that the model reads whole, special tokens included."""
         ...
 
     def embed(self, inputs: Sequence[str]) -> Iterator[EmbeddedBatch]:
         """Vectors for passages, batch by batch in any order; each position exactly once."""
-        ...
-
-    def embed_queries(self, questions: Sequence[str]) -> Vectors:
-        """Shape (questions, dimension), in order, one row a question."""
         ...
 
 

@@ -1,0 +1,1 @@
+"""The only place that knows both stages and adapters: it composes them and runs them."""

@@ -40,16 +40,12 @@ class Generations:
         self._connection = connection
         self.index = index
 
-    def claim_index(self, pipeline: str) -> None:
-        """Makes the index this pipeline's, or sees that it is.
+    def check_owner(self, pipeline: str) -> None:
+        """Sees that the index is this pipeline's, or nobody's.
 
         Raises:
             Mismatch: it belongs to another pipeline.
         """
-        self._connection.execute(
-            "INSERT INTO ragctl.indexes (name, pipeline) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            (self.index, pipeline),
-        )
         row = self._connection.execute(
             "SELECT pipeline FROM ragctl.indexes WHERE name = %s", (self.index,)
         ).fetchone()
@@ -59,6 +55,13 @@ class Generations:
                 where="store.index",
                 hint="give this spec an index of its own (store.index) or the other pipeline's name",
             )
+
+    def claim_index(self, pipeline: str) -> None:
+        """Makes the index this pipeline's, unless it is somebody's already."""
+        self._connection.execute(
+            "INSERT INTO ragctl.indexes (name, pipeline) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            (self.index, pipeline),
+        )
 
     def all(self) -> list[Generation]:
         """Every generation that has a table, oldest first."""

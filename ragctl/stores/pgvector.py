@@ -150,7 +150,7 @@ class PgVectorStore:
                     ([source for source, _ in documents], [path for _, path in documents]),
                 )
             ]
-            return self._execute("DELETE FROM {chunks} WHERE document = ANY(%s)", (ids,)).rowcount
+            return int(self._execute("DELETE FROM {chunks} WHERE document = ANY(%s)", (ids,)).rowcount)
 
     def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
         """The k nearest chunks by cosine for each row of `vectors` (questions, dimension), best first.

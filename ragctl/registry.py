@@ -1,0 +1,46 @@
+"""(port, type) → the class that implements it: one closed table, and the one place of lazy imports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from ragctl.errors import MissingPackage
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """Where a class lives, and the extra of the ragctl package that brings what it needs."""
+
+    module: str
+    name: str
+    extra: str | None = None
+
+
+ADAPTERS: dict[tuple[str, str], Adapter] = {
+    ("source", "directory"): Adapter("ragctl.sources.directory", "DirectorySource"),
+    ("splitter", "auto"): Adapter("ragctl.splitters.auto", "AutoSplitter"),
+    ("embedder", "local"): Adapter("ragctl.providers.local.encoder", "LocalEmbedder"),
+    ("store", "pgvector"): Adapter("ragctl.stores.pgvector", "PgVectorStore"),
+}
+
+
+def adapter_class(port: str, kind: str) -> Any:
+    """The class behind `kind`, imported now.
+
+    Raises:
+        MissingPackage: a library that it needs is not installed; the hint is the install line.
+        KeyError: the table has no such adapter; a valid spec names none.
+    """
+    adapter = ADAPTERS[port, kind]
+    try:
+        return getattr(import_module(adapter.module), adapter.name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("ragctl"):
+            raise
+        package = f"'ragctl[{adapter.extra}]'" if adapter.extra else "ragctl"
+        raise MissingPackage(
+            f"the {port} {kind!r} needs the Python package {error.name!r}, which is not installed",
+            hint=f"pip install {package}",
+        ) from error

@@ -1,0 +1,181 @@
+"""ask: query → dedupe → rank over the active generation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ragctl.errors import Mismatch, OverlongInput, RagctlError, UsageError
+from ragctl.ports import QueryEmbedder
+from ragctl.run.composition import Composition, database_errors
+from ragctl.stages.dedupe import dedupe
+from ragctl.stages.query import query
+from ragctl.stages.rank import rank
+from ragctl.types import Hit, Usage
+
+if TYPE_CHECKING:
+    from ragctl.ports import Vectors
+    from ragctl.spec.load import LoadedSpec
+    from ragctl.state.generations import Generation
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(slots=True)
+class AskResult:
+    """The hits for one question. `timings` are milliseconds by step."""
+
+    question: str
+    hits: list[Hit]
+    rephrasings: tuple[str, ...] = ()
+    timings: dict[str, float] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that `--format json` prints; fields may be added, none changed."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "question": self.question,
+            "rephrasings": list(self.rephrasings),
+            "hits": [_hit_json(hit) for hit in self.hits],
+            "answer": None,
+            "timings": {step: round(value, 3) for step, value in self.timings.items()},
+            "usage": {"tokens": self.usage.tokens, "cost_usd": self.usage.cost_usd},
+        }
+
+
+def _hit_json(hit: Hit) -> dict[str, Any]:
+    return {
+        "rank": hit.rank,
+        "score": hit.score,
+        "source": hit.source,
+        "document": hit.document,
+        "uri": hit.uri,
+        "title": hit.title,
+        "heading": " > ".join(hit.headings) or None,
+        "page": hit.page,
+        "sheet": hit.sheet,
+        "line": hit.line,
+        "start": hit.start,
+        "end": hit.end,
+        "text": hit.text,
+        "metadata": dict(hit.metadata),
+        "duplicates": [dict(one) for one in hit.duplicates],
+        "trail": dict(hit.trail),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A question that failed; the others go on."""
+
+    question: str
+    error: RagctlError
+
+    def as_json(self) -> dict[str, Any]:
+        return {"question": self.question, "error": self.error.as_json()}
+
+
+class Asker:
+    """Answers questions against the generation that was active when it was made.
+
+    Raises:
+        NothingPublished: there is nothing to query yet.
+        Mismatch: the spec's embedder is not the one that made the index.
+    """
+
+    def __init__(self, composition: Composition) -> None:
+        self._composition = composition
+        with database_errors():
+            self.generation = composition.active_generation()
+            _same_embedder(composition, self.generation)
+            self._store = composition.store_of(self.generation)
+
+    @property
+    def behind_spec(self) -> bool:
+        """The index was made by another recipe than the spec's now: it may be asked, and is out of date."""
+        return self.generation.recipe != self._composition.recipe.digest
+
+    def ask(self, question: str) -> AskResult:
+        """The best passages for one question.
+
+        Raises:
+            UsageError: the question is empty or longer than the embedder reads.
+            Unavailable: the store is out of reach.
+        """
+        question = question.strip()
+        if not question:
+            raise UsageError("the question is empty")
+        settings = self._composition.spec.ask
+        watch = _Watch()
+        embedder = self._composition.embedder
+        try:
+            with watch.step("query"), database_errors():
+                lists = query([question], _Timed(embedder, watch), self._store, k=settings.query.k)
+        except OverlongInput as error:
+            raise UsageError(f"the question is too long: {error.message}", hint="shorten it") from error
+        with watch.step("dedupe"):
+            hits = dedupe(lists)
+        with watch.step("rank"):
+            hits = rank(hits, top_n=settings.rank.top_n)
+        [tokens] = embedder.tokenizer.count([question])
+        return AskResult(question=question, hits=hits, timings=watch.timings(), usage=Usage(tokens=tokens))
+
+    def ask_each(self, questions: Iterable[str]) -> Iterator[AskResult | Unanswered]:
+        """One result a question, in order. A wrong question fails alone; a lost store ends it all."""
+        for question in questions:
+            try:
+                yield self.ask(question)
+            except UsageError as error:
+                yield Unanswered(question, error)
+
+
+def ask(loaded: LoadedSpec, question: str) -> AskResult:
+    """Answers one question. For more than one, keep an `Asker`.
+
+    Raises:
+        See `Asker` and `Asker.ask`.
+    """
+    with Composition(loaded) as composition:
+        return Asker(composition).ask(question)
+
+
+def _same_embedder(composition: Composition, generation: Generation) -> None:
+    identity = composition.embedder.identity
+    if generation.embedder != identity:
+        raise Mismatch(
+            f"the index was made by the embedder {generation.embedder!r}, the spec names {identity!r}",
+            where=composition.loaded.where("embed"),
+            hint="name the index's embedder in the spec again, or ingest to build a new generation",
+        )
+
+
+class _Timed:
+    """The embedder, with its share of the query step noted."""
+
+    def __init__(self, embedder: QueryEmbedder, watch: _Watch) -> None:
+        self._embedder = embedder
+        self._watch = watch
+
+    def embed_queries(self, questions: Sequence[str]) -> Vectors:
+        with self._watch.step("embed"):
+            return self._embedder.embed_queries(questions)
+
+
+class _Watch:
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._steps: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        before = time.perf_counter()
+        yield
+        self._steps[f"{name}_ms"] = (time.perf_counter() - before) * 1000
+
+    def timings(self) -> dict[str, float]:
+        """Milliseconds of each step; `query_ms` is the whole of `embed_ms` and the search."""
+        return {**self._steps, "total_ms": (time.perf_counter() - self._started) * 1000}
