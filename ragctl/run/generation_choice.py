@@ -68,7 +68,7 @@ class Target:
 
 
 def choose_target(composition: Composition, generations: Generations) -> Target:
-    """The active generation if it has the spec's recipe, else a half-built one that has it, else a new one."""
+    """The active generation if it has this recipe, else a half-built one that has, else a new one."""
     recipe = composition.recipe.digest
     every = generations.all()
     active = next((one for one in every if one.status == "active"), None)

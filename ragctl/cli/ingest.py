@@ -1,0 +1,110 @@
+"""ragctl ingest."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ragctl.cli.options import (
+    Format,
+    FormatOption,
+    LogJsonOption,
+    SetOption,
+    SpecArgument,
+    VerboseOption,
+    load,
+)
+
+if TYPE_CHECKING:
+    from ragctl.run.ingest_report import IngestReport
+
+SKIPPED_SHOWN = 5
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "ingest",
+        short_help="Bring the index up to date with the sources.",
+        epilog="Example: ragctl ingest docs.yaml",
+    )(ingest)
+
+
+def ingest(
+    spec: SpecArgument,
+    allow_delete: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Let up to N documents be deleted, whatever their share."),
+    ] = None,
+    allow_partial: Annotated[
+        bool,
+        typer.Option(
+            "--allow-partial", help="Publish a new generation although documents of the old one failed in it."
+        ),
+    ] = False,
+    output: FormatOption = Format.TABLE,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+    log_json: LogJsonOption = False,
+) -> None:
+    """Bring the index up to date: read, chunk, embed and store what is new or changed."""
+    from ragctl.cli.output import print_json, report_error
+    from ragctl.cli.progress import make_progress
+    from ragctl.cli.stopping import StopSwitch
+    from ragctl.run.ingest import ingest as run_ingest
+
+    loaded = load(spec, overrides)
+    progress = make_progress(log_json=log_json, verbose=verbose)
+    with StopSwitch(progress.note) as stop:
+        report = run_ingest(
+            loaded, allow_delete=allow_delete, allow_partial=allow_partial, progress=progress, stop=stop
+        )
+    if output is Format.JSON:
+        print_json(report.as_json())
+    else:
+        _print_report(report)
+    if report.interrupted:
+        raise typer.Exit(int(stop.exit_code))
+    verdict = report.verdict(
+        loaded.spec.max_failures, lambda command: f"ragctl {command} {shlex.quote(str(spec))}"
+    )
+    if verdict is not None:
+        report_error(verdict, [])
+        raise typer.Exit(int(verdict.exit_code))
+
+
+def _print_report(report: IngestReport) -> None:
+    from ragctl.cli.output import data_console
+
+    console = data_console()
+    counts = report.counts
+    cost = "" if report.cost_usd == 0 else f", {_money(report.cost_usd)}"
+    lines = [
+        f"{report.pipeline} → index {report.index}, generation {report.generation}",
+        f"  documents  {counts.listed:,} listed: {counts.added:,} added, {counts.changed:,} changed, "
+        f"{counts.unchanged:,} unchanged,",
+        f"             {counts.deleted:,} deleted, {counts.skipped:,} skipped, {counts.failed:,} failed",
+        f"  chunks     {counts.chunks:,} written: {counts.embedded:,} embedded "
+        f"({report.tokens:,} tokens{cost}), {counts.cached:,} cached",
+        f"  time       {report.seconds:.1f} s",
+    ]
+    if report.interrupted:
+        lines.append("  stopped before the end; the next run goes on from here")
+    elif not report.published:
+        lines.append("  not published: the generation that was active before is still the one that is asked")
+    for source, document, reason in report.skipped[:SKIPPED_SHOWN]:
+        lines.append(f"  skipped    {source}: {document}: {reason}")
+    if len(report.skipped) > SKIPPED_SHOWN:
+        lines.append(f"  skipped    and {len(report.skipped) - SKIPPED_SHOWN:,} more; ragctl show lists them")
+    for failure in report.failures:
+        known = " (known, not tried again)" if failure.known else ""
+        lines.append(
+            f"  failed     {failure.source}: {failure.document}: {failure.stage}: {failure.message}{known}"
+        )
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _money(dollars: float | None) -> str:
+    return "cost unknown" if dollars is None else f"${dollars:,.4f}"
