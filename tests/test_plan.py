@@ -1,0 +1,133 @@
+"""What an ingest would do, and what it refuses to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from ragctl.errors import DeletionRefused, GuardRefused
+from ragctl.plan import guard_deletions, guard_existing, make_plan
+from ragctl.types import Failure, Item, LedgerItem
+
+
+def item(path: str, fingerprint: str = "now", source: str = "docs") -> Item:
+    return Item(source=source, path=path, uri=f"file:///{path}", fingerprint=fingerprint)
+
+
+def failure(*, retryable: bool) -> Failure:
+    return Failure("docs", "a.md", "extract", "malformed", "broken", retryable, known=True)
+
+
+STORED = LedgerItem(fingerprint="now", digest="d", stored=True)
+
+
+def test_each_item_goes_where_it_belongs() -> None:
+    ledger = {
+        ("docs", "same.md"): STORED,
+        ("docs", "edited.md"): LedgerItem(fingerprint="before", digest="d", stored=True),
+        ("docs", "gone.md"): STORED,
+        ("docs", "image.png"): LedgerItem(fingerprint="now", skipped="no reader"),
+    }
+    listing = [item("same.md"), item("edited.md"), item("new.md"), item("image.png")]
+    plan = make_plan(listing, ledger)
+    assert [one.path for one in plan.add] == ["new.md"]
+    assert [one.path for one in plan.change] == ["edited.md"]
+    assert plan.unchanged == (("docs", "same.md"),)
+    assert plan.skipped == (("docs", "image.png"),)
+    assert plan.delete == (("docs", "gone.md"),)
+    assert plan.listed == 4
+
+
+def test_an_item_that_had_not_settled_is_read_again() -> None:
+    ledger = {("docs", "a.md"): LedgerItem(fingerprint="", digest="d", stored=True)}
+    assert [one.path for one in make_plan([item("a.md")], ledger).change] == ["a.md"]
+
+
+def test_a_failure_for_good_is_known_and_another_one_is_tried_again() -> None:
+    for_good = {("docs", "a.md"): LedgerItem("now", failure=failure(retryable=False))}
+    plan = make_plan([item("a.md")], for_good)
+    assert plan.known_failures == (failure(retryable=False),)
+    assert not plan.to_read
+    passing = {("docs", "a.md"): LedgerItem("now", failure=failure(retryable=True))}
+    assert [one.path for one in make_plan([item("a.md")], passing).add] == ["a.md"]
+
+
+def test_a_failed_document_is_tried_again_when_it_changes() -> None:
+    ledger = {
+        ("docs", "a.md"): LedgerItem("before", digest="d", stored=True, failure=failure(retryable=False))
+    }
+    assert [one.path for one in make_plan([item("a.md")], ledger).change] == ["a.md"]
+
+
+def test_what_cannot_be_listed_is_not_deleted() -> None:
+    unlisted = Failure("docs", "a.md", "list", "unreadable", "no permission", True)
+    plan = make_plan([unlisted], {("docs", "a.md"): STORED})
+    assert plan.delete == ()
+    assert plan.unlisted == (unlisted,)
+
+
+@pytest.mark.parametrize(
+    ("mode", "change", "skipped", "deleted"),
+    [("replace", 1, 0, 1), ("skip", 0, 1, 0), ("error", 1, 0, 0)],
+)
+def test_modes_for_what_is_stored_already(mode: str, change: int, skipped: int, deleted: int) -> None:
+    ledger = {
+        ("docs", "edited.md"): LedgerItem("before", "d", stored=True),
+        ("docs", "gone.md"): STORED,
+    }
+    plan = make_plan([item("edited.md"), item("new.md")], ledger, existing=mode)  # type: ignore[arg-type]
+    assert (len(plan.change), len(plan.skipped), len(plan.delete)) == (change, skipped, deleted)
+    assert len(plan.add) == 1
+
+
+def test_existing_error_refuses_a_change_and_lets_news_pass() -> None:
+    changed = make_plan(
+        [item("a.md")], {("docs", "a.md"): LedgerItem("before", "d", stored=True)}, existing="error"
+    )
+    with pytest.raises(GuardRefused, match=r"docs:a\.md"):
+        guard_existing(changed, "error")
+    guard_existing(make_plan([item("a.md")], {}, existing="error"), "error")
+
+
+def keys(count: int, source: str = "docs") -> list[tuple[str, str]]:
+    return [(source, f"{number}.md") for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("stored", "deleted", "refused"),
+    [
+        (5, 4, False),
+        (5, 5, True),  # all of a source
+        (1, 1, True),
+        (50, 10, False),
+        (50, 11, True),
+        (1000, 100, False),
+        (1000, 101, True),
+        (5, 0, False),
+    ],
+)
+def test_the_guard_lets_ten_or_a_tenth_go(stored: int, deleted: int, refused: bool) -> None:
+    call = (keys(stored)[:deleted], keys(stored))
+    if refused:
+        with pytest.raises(DeletionRefused, match="nothing was written"):
+            guard_deletions(*call)
+    else:
+        guard_deletions(*call)
+
+
+def test_the_guard_looks_at_all_sources_together() -> None:
+    sources = [f"s{number}" for number in range(3)]
+    stored = [key for source in sources for key in keys(20, source)]
+    delete = [key for source in sources for key in keys(5, source)]
+    with pytest.raises(DeletionRefused, match="15 of all 60"):
+        guard_deletions(delete, stored)
+
+
+def test_allow_delete_is_a_number_not_a_switch() -> None:
+    with pytest.raises(DeletionRefused) as refused:
+        guard_deletions(keys(5), keys(5), allow_delete=4)
+    assert "--allow-delete 5" in (refused.value.hint or "")
+    guard_deletions(keys(5), keys(5), allow_delete=5)
+
+
+def test_items_that_were_never_stored_do_not_count() -> None:
+    guard_deletions(keys(30), keys(30)[:0])
