@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,87 +11,9 @@ import pytest
 
 from ragctl.embedded import EmbeddedServer
 from ragctl.state.migrations import migrate
+from workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@dataclass(frozen=True)
-class Called:
-    """What a command line printed and returned."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-class Workspace:
-    """A folder with documents and specs, sharing the session's embedded server.
-
-    Each has a name of its own, so that no two tests write to the same index.
-    """
-
-    def __init__(self, base: Path, name: str) -> None:
-        self.base = base
-        self.name = name
-        self.documents = base / name
-        self.documents.mkdir()
-        self.spec_path = base / f"{name}.yaml"
-        self.spec()
-
-    def spec(self, **sections: object) -> Path:
-        """Writes the spec: a directory source, and whatever sections are given (JSON is YAML)."""
-        source = {"type": "directory", "path": self.name, "name": "docs"}
-        self.spec_path.write_text(
-            json.dumps({"name": self.name, "sources": [source], **sections}), encoding="utf-8"
-        )
-        return self.spec_path
-
-    def write(self, path: str, text: str) -> Path:
-        file = self.documents / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-        return file
-
-    def settle(self) -> None:
-        """Makes every file old enough for its times to be trusted, changing nothing else of them."""
-        for file in self.documents.rglob("*"):
-            if file.is_file():
-                os.utime(file, ns=(1_700_000_000_000_000_000, 1_700_000_000_000_000_000))
-
-    def call(self, command: str, *arguments: str) -> Called:
-        """Runs a command on the spec in this process."""
-        return call(command, str(self.spec_path), *arguments)
-
-    def ingest(self, *arguments: str) -> Any:
-        """Runs `ingest --format json`, which must succeed, and returns its document."""
-        called = self.call("ingest", "--format", "json", *arguments)
-        assert called.code == 0, called.err
-        return called.json
-
-    def process(self, command: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        """Starts a command on the spec as a process of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "ragctl", command, str(self.spec_path), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            **options,
-        )
-
-
-def call(*arguments: str) -> Called:
-    """Runs a command line in this process."""
-    from ragctl.cli.main import main
-
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(list(arguments))
-    return Called(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="session")

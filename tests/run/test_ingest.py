@@ -8,9 +8,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import Workspace
 
 from ragctl.sources.directory import DirectorySource
+from workspace import Workspace
 
 PAGES = {
     "guide/install.md": (
