@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ragctl.embedded import EmbeddedServer
+from ragctl.embedded.server import EmbeddedServer
 from ragctl.state.migrations import migrate
 from workspace import Workspace
 

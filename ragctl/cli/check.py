@@ -23,7 +23,7 @@ def check(spec: SpecArgument, output: FormatOption = Format.TABLE, overrides: Se
     missing = [
         f"{loaded.where(f'sources.{number}.path')}: sources.{number}.path: {source.path} is not a directory"
         for number, source in enumerate(loaded.spec.sources)
-        if not (loaded.base / source.path).is_dir()
+        if not loaded.resolve(source.path).is_dir()
     ]
     if missing:
         raise SpecError("a source's path is not a directory", mistakes=missing)

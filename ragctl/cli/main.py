@@ -53,10 +53,11 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    sys.exit(_exit_code(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))
 
 
-def _exit_code(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> int:
+    """Runs one command line in this process and returns its exit code; errors are printed, not raised."""
     from ragctl.cli.output import report_bug, report_error
 
     try:

@@ -18,7 +18,7 @@ from ragctl.state.migrations import SCHEMA, migrate, schema_version
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from ragctl.embedded import EmbeddedServer
+    from ragctl.embedded.server import EmbeddedServer
     from ragctl.spec.load import LoadedSpec
     from ragctl.spec.recipe import Recipe
     from ragctl.stores.pgvector import PgVectorStore
@@ -50,7 +50,7 @@ class Composition:
         return [
             adapter_class("source", source.type)(
                 name=source.name,
-                root=self.loaded.base / source.path,
+                root=self.loaded.resolve(source.path),
                 include=source.include,
                 exclude=source.exclude,
                 metadata=source.metadata,
@@ -78,14 +78,14 @@ class Composition:
 
     @cached_property
     def recipe(self) -> Recipe:
-        from ragctl.readers import reader_versions
+        from ragctl.readers.auto import reader_versions
         from ragctl.spec.recipe import make_recipe
-        from ragctl.splitters import splitter_versions
 
+        splitter = self.spec.chunk.splitter
         return make_recipe(
             self.spec,
             readers=reader_versions(),
-            splitters=splitter_versions(),
+            splitters={splitter: adapter_class("splitter", splitter).output_version},
             embedder=self.embedder.identity,
         )
 
@@ -94,7 +94,7 @@ class Composition:
         """The embedded server, where the spec names no database."""
         if self.spec.store.dsn_env is not None:
             return None
-        from ragctl.embedded import EmbeddedServer
+        from ragctl.embedded.server import EmbeddedServer
 
         return EmbeddedServer(self.loaded.base / WORK_DIRECTORY)
 
@@ -130,7 +130,8 @@ class Composition:
     def _open(self) -> Connection[Any]:
         with database_errors():
             if self.server is not None:
-                return self.server.connect(autocommit=True)
+                connection: Connection[Any] = self.server.connect(autocommit=True)
+                return connection
             import psycopg
 
             return psycopg.connect(self._dsn(), autocommit=True)

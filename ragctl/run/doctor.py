@@ -86,7 +86,7 @@ def _server(composition: Composition) -> str:
             return f"PostgreSQL {composition.connect_to_existing().info.server_version // 10000}"
     composition.connect_to_existing()
     status = composition.server.status()
-    return f"embedded PostgreSQL {status.version}, data in {status.data_directory}"
+    return f"embedded PostgreSQL {status.version}, data in {status.data}"
 
 
 def _index(composition: Composition) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import ListingFailed, MalformedDocument, Mismatch
 from ragctl.plan import Plan, guard_deletions, guard_existing, make_plan
-from ragctl.readers import reader_for
+from ragctl.readers.auto import reader_for
 from ragctl.run.composition import Composition, database_errors
 from ragctl.run.generation_choice import Target, choose_target, drop_old_generations
 from ragctl.run.ingest_report import IngestReport
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
     from ragctl.spec.load import LoadedSpec
     from ragctl.stores.pgvector import PgVectorStore
+
+# A backend whose client was killed notices at its next read or write, which may be some seconds off.
+LEASE_PATIENCE_S = 5.0
 
 
 def ingest(
@@ -83,7 +86,7 @@ class Ingest:
         index = self._composition.index
         runs = Runs(connection, index)
         generations = Generations(connection, index)
-        acquire_lease(connection, index, runs)
+        acquire_lease(connection, index, runs, patience_s=LEASE_PATIENCE_S)
         generations.check_owner(self._spec.name)
         listing = self._list()
         target = choose_target(self._composition, generations)
@@ -188,17 +191,22 @@ class Ingest:
             yield item
 
     def _read(self, item: Item) -> Iterator[Document]:
+        row = self._ledger_items.get((item.source, item.path))
+        stored = row is not None and row.stored
+        by_name = reader_for(item)
+        if by_name.reader is None and not stored:
+            self._skip(item, by_name.reason)
+            return
         data = self._bytes(item)
         digest = hashlib.sha256(data).hexdigest()
-        row = self._ledger_items.get((item.source, item.path))
-        if row is not None and row.stored and row.digest == digest:
+        if row is not None and stored and row.digest == digest:
             self._ledger.record_unchanged(item, digest)
             self._report.counts.unchanged += 1
             self._progress.advance()
             return
         reader, reason = reader_for(item, data)
         if reader is None:
-            if row is not None and row.stored:
+            if stored:
                 raise MalformedDocument(f"it is in the index and can no longer be read: {reason}")
             self._skip(item, reason)
             return

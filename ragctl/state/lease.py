@@ -11,14 +11,10 @@ from ragctl.state.runs import Runs
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# A backend whose client was killed notices at its next read or write, which may be some seconds off.
-PATIENCE_S = 5.0
 _NAMESPACE = 0x7261  # "ra": keeps our advisory locks apart from the user's
 
 
-def acquire_lease(
-    connection: Connection[Any], index: str, runs: Runs, *, patience_s: float = PATIENCE_S
-) -> None:
+def acquire_lease(connection: Connection[Any], index: str, runs: Runs, *, patience_s: float) -> None:
     """Takes the index for the life of `connection`; the server frees it when that ends, however it ends.
 
     Raises:

@@ -341,7 +341,7 @@ def test_a_second_run_at_the_same_time_is_refused(
 
 
 def test_a_database_over_tcp(filled: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ragctl.embedded import EmbeddedServer
+    from ragctl.embedded.server import EmbeddedServer
 
     monkeypatch.setenv("RAGCTL_EMBEDDED_TCP", "1")
     server = EmbeddedServer(tmp_path / ".ragctl")

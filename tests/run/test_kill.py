@@ -15,7 +15,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from ragctl.embedded import EmbeddedServer
+from ragctl.embedded.server import EmbeddedServer
 from workspace import Workspace
 
 ROUNDS = int(os.environ.get("RAGCTL_KILL_ROUNDS", "20"))

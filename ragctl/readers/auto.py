@@ -1,0 +1,69 @@
+"""The reader for an item, by its content and name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ragctl.errors import MalformedDocument
+from ragctl.ports import Reader
+from ragctl.readers.html import HtmlReader
+from ragctl.readers.markdown import MarkdownReader
+from ragctl.readers.media_types import HEAD_BYTES, HTML, MARKDOWN, RST, TEXT, media_type_of
+from ragctl.readers.plain_text import PlainTextReader
+from ragctl.readers.restructured_text import RestructuredTextReader
+from ragctl.types import Document, Item
+
+_READERS: dict[str, Reader] = {
+    TEXT: PlainTextReader(),
+    MARKDOWN: MarkdownReader(),
+    RST: RestructuredTextReader(),
+    HTML: HtmlReader(),
+}
+
+
+class Choice(NamedTuple):
+    """A reader, or None and the reason why the item is skipped."""
+
+    reader: Reader | None
+    reason: str = ""
+
+
+def reader_for(item: Item, head: bytes | None = None) -> Choice:
+    """Chooses a reader.
+
+    Args:
+        head: the first `media_types.HEAD_BYTES` bytes of the content. None asks by name alone: an
+            item that is skipped then need not be opened.
+    """
+    media_type = media_type_of(item, head)
+    if media_type.name is None:
+        return Choice(None, media_type.reason)
+    return Choice(_READERS[media_type.name])
+
+
+def reader_versions() -> dict[str, int]:
+    """Name → `output_version` of every reader: part of the recipe. Loads no parser."""
+    return {reader.name: reader.output_version for reader in _READERS.values()}
+
+
+class AutoReader:
+    """The reader that `extract: {reader: auto}` names: chooses one for each item.
+
+    Its own version counts changes of the choice; those of the readers are in `reader_versions`.
+    """
+
+    name = "auto"
+    output_version = 1
+
+    def read(self, item: Item, data: bytes) -> Iterator[Document]:
+        """What the chosen reader makes of it.
+
+        Raises:
+            MalformedDocument: no reader takes it, or the bytes are not what they should be.
+            EmptyDocument: there is no text in it.
+        """
+        choice = reader_for(item, data[:HEAD_BYTES])
+        if choice.reader is None:
+            raise MalformedDocument(choice.reason, where=f"{item.source}:{item.path}")
+        return choice.reader.read(item, data)

@@ -1,0 +1,156 @@
+"""Bytes to text: which encoding, and what no text may hold."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import NamedTuple
+
+from ragctl.errors import MalformedDocument
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: its mark begins with that one's
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+# Names that pages declare and what browsers take them for (WHATWG Encoding, "names and labels").
+_BROWSER_NAMES = {
+    "iso-8859-1": "cp1252",
+    "iso8859-1": "cp1252",
+    "latin1": "cp1252",
+    "latin-1": "cp1252",
+    "us-ascii": "cp1252",
+    "ascii": "cp1252",
+    "iso-8859-9": "cp1254",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "x-gbk": "gb18030",
+    "ks_c_5601-1987": "cp949",
+    "euc-kr": "cp949",
+    "shift_jis": "cp932",
+    "shift-jis": "cp932",
+    "sjis": "cp932",
+    "x-sjis": "cp932",
+    "big5": "big5hkscs",
+}
+_DECLARABLE = {
+    *(f"cp{number}" for number in (866, 874, 932, 949, *range(1250, 1259))),
+    *(f"iso8859-{number}" for number in (*range(2, 9), 10, 11, 13, 14, 15, 16)),
+    *("utf-8", "koi8-r", "koi8-u", "mac-roman", "mac-cyrillic", "gb18030", "big5hkscs"),
+    *("euc_jp", "iso2022_jp", "iso2022_kr", "hz"),
+}
+"""Python's names of the encodings that a document may declare: the web's, and no `unicode_escape`
+or `utf-7`, which can smuggle in what is no text."""
+
+_NOT_OVER_ASCII = {"iso2022_jp", "iso2022_kr", "hz"}
+"""Their bytes are all ASCII, so that they would pass for UTF-8."""
+
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_MULTIBYTE = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
+_CONTROLS = re.compile("[\x01-\x06\x0e-\x1a\x1c-\x1f\x7f]")
+_SAMPLE_BYTES = 1 << 18
+
+
+class Decoded(NamedTuple):
+    """Text with `\\n` for every line end, and the encoding it was decoded from."""
+
+    text: str
+    encoding: str
+
+
+def decode(data: bytes, *, declared: str | None = None) -> Decoded:
+    """Text of `data`: by its byte order mark, as UTF-8, as declared, or by charset-normalizer.
+
+    UTF-8 comes before a declaration, because text that is valid UTF-8 hardly ever is anything
+    else. Text that is UTF-8 but for a few broken bytes is read as such, with U+FFFD for those.
+    Line ends (`\\r\\n`, `\\r`) become `\\n`, so line numbers stay those of an editor; NUL becomes
+    U+FFFD, as CommonMark and HTML have it; the Unicode form is left alone.
+
+    Args:
+        declared: the encoding that the document names itself; ignored if Python does not know it.
+
+    Raises:
+        MalformedDocument: no encoding fits, or the text is mostly control characters.
+    """
+    text, encoding = _decode(data, _python_name(declared))
+    nuls = text.count("\0")
+    if nuls:
+        text = text.replace("\0", "\ufffd")
+    odd = nuls + len(_CONTROLS.findall(text))
+    if odd > 8 and odd * 20 > len(text):
+        raise MalformedDocument(
+            f"{odd} of {len(text)} characters are control characters: this is binary data, not text"
+        )
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return Decoded(text, encoding)
+
+
+def _python_name(declared: str | None) -> str | None:
+    if not declared:
+        return None
+    label = declared.strip().strip("\"'").lower()
+    try:
+        name = codecs.lookup(_BROWSER_NAMES.get(label, label)).name
+    except (LookupError, ValueError):
+        return None
+    return name if name in _DECLARABLE else None
+
+
+def _decode(data: bytes, declared: str | None) -> tuple[str, str]:
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            try:
+                return data[len(mark) :].decode(encoding), encoding
+            except UnicodeDecodeError as error:
+                raise MalformedDocument(
+                    f"it begins with the mark of {encoding.upper()}, but is not: {error.reason} "
+                    f"at byte {error.start + len(mark)}"
+                ) from None
+    if declared in _NOT_OVER_ASCII:
+        try:
+            return data.decode(declared), declared
+        except UnicodeDecodeError:
+            pass  # it declares what it is not: the other ways may do
+    try:
+        return data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError as error:
+        return _decode_other(data, declared, error)
+
+
+def _decode_other(data: bytes, declared: str | None, failed: UnicodeDecodeError) -> tuple[str, str]:
+    mended = data.decode("utf-8", "replace")
+    broken = mended.count("\ufffd")
+    if len(_MULTIBYTE.findall(data)) > 10 * broken:
+        return mended, "utf-8"
+    for encoding in filter(None, (declared, _guess(data))):
+        try:
+            text = data.decode(encoding)
+            text.encode("utf-8")  # no lone surrogates
+        except (UnicodeError, LookupError):
+            continue
+        return text, encoding
+    raise MalformedDocument(
+        f"its encoding is not known: not UTF-8 ({failed.reason} at byte {failed.start}), "
+        "and no other encoding fits",
+        hint="Convert it to UTF-8.",
+    )
+
+
+def _guess(data: bytes) -> str | None:
+    """charset-normalizer's best guess from a sample around the first byte that is not ASCII."""
+    from charset_normalizer import from_bytes
+
+    first = _NOT_ASCII.search(data)
+    start = max(0, first.start() - _SAMPLE_BYTES // 4) if first else 0
+    sample = data[start : start + _SAMPLE_BYTES]
+    if start:  # whole lines only: no character may be cut
+        sample = sample[sample.find(b"\n") + 1 :]
+    if start + _SAMPLE_BYTES < len(data):
+        sample = sample[: sample.rfind(b"\n") + 1] or sample
+    best = from_bytes(sample).best()
+    return best.encoding if best else None

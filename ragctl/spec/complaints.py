@@ -1,0 +1,172 @@
+"""pydantic's findings as mistakes: placed in the text, in words for the person who wrote it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from ragctl.spec.mistakes import KeyPath, Mistake, closest, shown
+from ragctl.spec.names import ENVIRONMENT_VARIABLE, NAME, WHAT_FITS, slug
+from ragctl.spec.outline import annotation_at, choices_at, homes_of, section_at
+from ragctl.spec.positions import Positions
+
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (bool, "true or false"),
+    (int, "a number"),
+    (float, "a number"),
+    (str, "text"),
+    (tuple, "a list"),
+    (dict, "a mapping"),
+)
+
+
+def mistakes_of(error: ValidationError, positions: Positions) -> list[Mistake]:
+    """Every finding of the validation, none of which holds the value of an environment variable's name."""
+    found: list[Mistake] = []
+    for detail in error.errors(include_url=False):
+        found.extend(_mistakes(detail, positions))
+    return found
+
+
+def _mistakes(detail: ErrorDetails, positions: Positions) -> Iterator[Mistake]:
+    path: KeyPath = detail["loc"]
+    kind = detail["type"]
+    if kind == "too_short" and detail["input"]:
+        return  # pydantic counts only the sound entries, and the others have mistakes of their own
+    if kind == "spec":
+        for inner, text in detail["ctx"]["problems"]:
+            whole = (*path, *inner.split(".")) if inner else path
+            yield Mistake(positions.value(whole), whole, text)
+    elif kind == "extra_forbidden":
+        yield Mistake(positions.key(path), path, _unknown_key(path))
+    elif path and path[-1] == "[key]":
+        yield Mistake(positions.key(path[:-1]), path[:-1], f"as a key, must be {_fitting(detail)}")
+    elif kind == "missing":
+        yield Mistake(positions.value(path[:-1]), path, _missing(path))
+    else:
+        yield Mistake(positions.value(path), path, _SENTENCES.get(kind, _unforeseen)(detail))
+
+
+def _unknown_key(path: KeyPath) -> str:
+    key, section = str(path[-1]), section_at(path[:-1])
+    known = list(section.model_fields) if section else []
+    if homes := homes_of(key):
+        places = " or ".join(f"under '{home}'" if home else "at the top level" for home in homes)
+        return f"is not known here but {places}; known here: {', '.join(known)}"
+    if near := closest(key, known):
+        return f"unknown key; did you mean '{near}'?"
+    return f"unknown key; known here: {', '.join(known)}"
+
+
+def _missing(path: KeyPath) -> str:
+    section, key = section_at(path[:-1]), str(path[-1])
+    choices = choices_at(path)
+    examples = section.model_fields[key].examples if section else None
+    if examples or len(choices) == 1:
+        return f"is missing; for example `{key}: {examples[0] if examples else choices[0]}`"
+    return "is missing"
+
+
+def _text_expected(detail: ErrorDetails) -> str:
+    value = detail["input"]
+    if isinstance(value, bool):
+        return "must be text, and YAML reads this as a boolean; quote it"
+    if isinstance(value, int | float):
+        return "must be text, and YAML reads this as a number; quote it"
+    return f"must be text, not {_kind(value)}" if value is not None else _NO_VALUE
+
+
+def _number_expected(what: str) -> Callable[[ErrorDetails], str]:
+    def sentence(detail: ErrorDetails) -> str:
+        value = detail["input"]
+        if value is None:
+            return _NO_VALUE
+        if isinstance(value, str) and re.fullmatch(r"\s*[-+]?\d{1,18}\s*", value):
+            return f"must be {what}; write it without quotes"
+        if isinstance(value, float) and not isinstance(value, bool):
+            return f"must be {what}, not {value:g}"
+        return f"must be {what}, not {_kind(value)}"
+
+    return sentence
+
+
+def _list_expected(detail: ErrorDetails) -> str:
+    value, section = detail["input"], section_at((*detail["loc"], 0))
+    if value is None:
+        return _NO_VALUE
+    if section:
+        return f"must be a list, such as [{section.example}], not {_kind(value)}"
+    if isinstance(value, str) and len(value) <= 40 and shown(value) == f"'{value}'" and "'" not in value:
+        return f"must be a list; write ['{value}']"
+    return f"must be a list, not {_kind(value)}"
+
+
+def _mapping_expected(detail: ErrorDetails) -> str:
+    value, section = detail["input"], section_at(detail["loc"])
+    if value is None:
+        return "has no value; write its keys below it, indented, or remove the line"
+    example = f", such as {section.example}" if section else ""
+    return f"must be a mapping of keys to values{example}, not {_kind(value)}"
+
+
+def _unknown_value(detail: ErrorDetails) -> str:
+    path, value = detail["loc"], detail["input"]
+    choices = choices_at(path)
+    listed = " or ".join(f"'{choice}'" for choice in choices)
+    if value is None:
+        return f"{_NO_VALUE}; it must be {listed}"
+    if not isinstance(value, str):
+        return f"must be {listed}, not {_kind(value)}"
+    noun = path[-1] if path and path[-1] in {"type", "provider", "model", "reader", "splitter"} else "value"
+    if near := closest(value, choices):
+        return f"unknown {noun} {shown(value)}; did you mean '{near}'?"
+    return f"unknown {noun} {shown(value)}; known: {listed}"
+
+
+def _pattern_expected(detail: ErrorDetails) -> str:
+    value, pattern = detail["input"], detail["ctx"]["pattern"]
+    if pattern == ENVIRONMENT_VARIABLE:
+        return f"must be {WHAT_FITS[pattern]} (the value is not shown here)"
+    example = f"; for example '{slug(value)}'" if pattern == NAME else ""
+    return f"must be {_fitting(detail)}, not {shown(value)}{example}"
+
+
+def _fitting(detail: ErrorDetails) -> str:
+    return WHAT_FITS.get(detail.get("ctx", {}).get("pattern", ""), "text")
+
+
+def _out_of_range(relation: str, bound: str) -> Callable[[ErrorDetails], str]:
+    return lambda detail: f"must be {relation} {detail['ctx'][bound]}, not {_plain_number(detail['input'])}"
+
+
+def _plain_number(value: Any) -> str:
+    return str(value) if isinstance(value, int | float) else shown(str(value))
+
+
+def _kind(value: Any) -> str:
+    return next((name for kind, name in _KINDS if isinstance(value, kind)), "something else")
+
+
+def _unforeseen(detail: ErrorDetails) -> str:
+    expected = annotation_at(detail["loc"])
+    return f"does not fit ({detail['type']}; expected {getattr(expected, '__name__', expected)})"
+
+
+_NO_VALUE = "has no value"
+
+_SENTENCES: dict[str, Callable[[ErrorDetails], str]] = {
+    "string_type": _text_expected,
+    "int_type": _number_expected("a whole number"),
+    "tuple_type": _list_expected,
+    "dict_type": _mapping_expected,
+    "model_type": _mapping_expected,
+    "literal_error": _unknown_value,
+    "string_pattern_mismatch": _pattern_expected,
+    "greater_than_equal": _out_of_range("at least", "ge"),
+    "less_than_equal": _out_of_range("at most", "le"),
+    "too_short": lambda detail: "needs at least one entry",
+}

@@ -1,0 +1,94 @@
+"""A spec with every key at its default and its meaning beside it: configs/docs.yaml, and in docs/spec.md.
+
+`python -m ragctl.spec.example > configs/docs.yaml` brings the file up to date.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from ragctl.spec.model import DirectorySource, Section, Spec
+from ragctl.spec.outline import bare, is_section
+from ragctl.spec.starter import quoted
+
+_HEAD = """\
+# yaml-language-server: $schema=ragctl.schema.json
+#
+# Every key of a spec, with its default. Only name and sources are required.
+# Made from the model; `ragctl check` says whether a spec is sound.
+"""
+
+_WIDTH = 96
+
+_SHOWN: dict[tuple[type[Section], str], str] = {
+    (DirectorySource, "path"): "../docs",
+    (DirectorySource, "name"): "docs",
+    (DirectorySource, "include"): '["**/*.md", "**/*.rst", "**/*.html", "**/*.txt"]',
+    (DirectorySource, "exclude"): '["**/drafts/**"]',
+    (DirectorySource, "metadata"): "{language: en, public: true}",
+    (Spec, "name"): "docs",
+}
+"""Where a key has no default, or an empty one that would show nothing."""
+
+
+def example_text() -> str:
+    """The file's content; it validates."""
+    return _HEAD + "\n".join(_section(Spec, ""))
+
+
+def _section(section: type[Section], indent: str) -> list[str]:
+    lines: list[str] = []
+    for key, field in section.model_fields.items():
+        if not indent:
+            lines.append("")
+        lines += _comment(field.description or (bare(field.annotation).__doc__ or ""), indent)
+        lines += _entry(section, key, field, indent)
+    return [*lines, ""] if not indent else lines
+
+
+def _entry(section: type[Section], key: str, field: FieldInfo, indent: str) -> list[str]:
+    inner = bare(field.annotation)
+    optional = "# " if field.default is None else ""
+    if key == "sources":
+        body = _section(DirectorySource, "    ")
+        first = next(number for number, line in enumerate(body) if not line.lstrip().startswith("#"))
+        body[first] = f"  - {body[first].lstrip()}"
+        return ["sources:", *body]
+    if is_section(inner):
+        body = _section(inner, f"{indent}  ")
+        return [f"{indent}{optional}{key}:", *(f"{optional}{line}" for line in body)]
+    value = _SHOWN.get((section, key)) or _value(key, field)
+    return [f"{indent}{optional}{key}: {value}"]
+
+
+def _value(key: str, field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    if key == "dsn_env":
+        return "RAGCTL_DSN"
+    if key == "type" and field.is_required():
+        return "directory"
+    if key == "max_bytes":
+        return "64 MiB"
+    if isinstance(extra, dict) and "default_is" in extra:
+        return "docs"
+    return _yaml(field.default)
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_yaml(item) for item in value) + "]"
+    return quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    lead = f"{indent}# "
+    return textwrap.wrap(" ".join(text.split()), _WIDTH, initial_indent=lead, subsequent_indent=lead)
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(example_text().encode("utf-8"))

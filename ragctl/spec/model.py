@@ -1,0 +1,311 @@
+"""The model of a spec: every key, its type, range, default and meaning.
+
+docs/spec.md and configs/ragctl.schema.json are made from this file, so a description is
+written for the person who writes a spec. Validation is strict: a number in quotes is no
+number, and a key that is not listed is a mistake.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from ragctl.spec.names import ENVIRONMENT_VARIABLE, INDEX, METADATA_KEY, NAME, SOURCE_NAME
+
+LOCAL_MODEL_TOKENS = {"all-MiniLM-L6-v2": 256}
+"""Local models and the longest input each reads, in its own tokens, special tokens included."""
+
+_MIB = 1024 * 1024
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1024, "MIB": _MIB, "GIB": 1024 * _MIB}
+_SIZE = r"^[0-9]{1,12} ?([KkMmGg][Ii]?)?[Bb]$"
+
+
+def wrong(*problems: tuple[str, str]) -> PydanticCustomError:
+    """A validator's error: pairs of the key under the validated value ("" for itself) and what is wrong."""
+    return PydanticCustomError("spec", "{problems}", {"problems": problems})
+
+
+def _size(value: Any) -> Any:
+    """Bytes of `64 MiB`; anything but text is left to the next validator."""
+    if not isinstance(value, str):
+        return value
+    if not re.match(_SIZE, value):
+        raise wrong(("", "must be a number of bytes, or a size such as 64 MiB"))
+    number = value.rstrip("KMGIBkmgib ")
+    return int(number) * _UNITS[value[len(number) :].strip().upper()]
+
+
+def _pattern(value: Any) -> Any:
+    """A glob pattern that can match: relative, with / between its parts and sets that are sets."""
+    if not isinstance(value, str):
+        return value
+    parts = value.split("/")
+    if all(part.strip() in ("", ".") for part in parts):
+        raise wrong(("", "must name something; for example '**/*.md'"))
+    if "\\" in value:
+        raise wrong(("", "uses \\; write / between the parts of a pattern, on Windows as well"))
+    if value.startswith("/") or ".." in parts:
+        raise wrong(("", "must be relative to the source's path, without a leading / and without .."))
+    for inner in re.findall(r"\[!?(\]?[^]]*)\]", value):
+        if any(low > high for low, high in re.findall(r"(?s)(.)-(.)", inner)):
+            raise wrong(("", f"[{inner}] is no set of characters: a range runs backwards"))
+    return value
+
+
+def _folder(value: Any) -> Any:
+    if isinstance(value, str):
+        if not value.strip():
+            raise wrong(("", "must not be empty; write . for the folder that the spec is in"))
+        if value == "~" or value.startswith(("~/", "~\\")):
+            raise wrong(("", "~ is not expanded; write the path relative to the spec file, or in full"))
+    return value
+
+
+def _metadata_value(value: Any) -> Any:
+    plain = isinstance(value, str | int | float)
+    if not plain and not (isinstance(value, tuple) and all(isinstance(item, str) for item in value)):
+        raise wrong(("", "must be text, a number, true, false or a list of texts"))
+    return value
+
+
+Bytes = Annotated[
+    int, BeforeValidator(_size, json_schema_input_type=int | Annotated[str, Field(pattern=_SIZE)])
+]
+Pattern = Annotated[str, BeforeValidator(_pattern)]
+MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
+MetadataValue = Annotated[str | int | float | bool | tuple[str, ...], BeforeValidator(_metadata_value)]
+EnvironmentVariable = Annotated[str, Field(pattern=ENVIRONMENT_VARIABLE)]
+
+
+class Section(BaseModel):
+    """A mapping of the spec: closed, immutable, and silent about its values in errors."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+    example: ClassVar[str] = "{key: value}"
+
+
+class DirectorySource(Section):
+    """Files below a directory."""
+
+    example = "{type: directory, path: docs}"
+
+    type: Literal["directory"] = Field(description="The kind of source.")
+    path: Annotated[str, BeforeValidator(_folder)] = Field(
+        description="The directory, relative to the spec file, or absolute."
+    )
+    name: Annotated[str, Field(pattern=SOURCE_NAME)] = Field(
+        default="",
+        description="What hits and documents call this source; part of a document's identity, "
+        "so a new name means new documents. Unique in a spec.",
+        json_schema_extra={"default_is": "the last part of `path`"},
+    )
+    include: Annotated[tuple[Pattern, ...], Field(min_length=1)] = Field(
+        default=("**/*",),
+        description="Patterns of the files to take, relative to `path`, with / between parts; "
+        "** stands for any number of folders. Wildcards match no name that begins with a dot. Quote them.",
+    )
+    exclude: tuple[Pattern, ...] = Field(
+        default=(), description="Patterns of files to leave out, whatever `include` says."
+    )
+    metadata: dict[MetadataKey, MetadataValue] = Field(
+        default={},
+        description="Values that every document of this source carries: text, numbers, true or false, "
+        "or lists of texts.",
+    )
+
+
+# One kind so far; further kinds make this a union discriminated on `type`.
+Source = DirectorySource
+
+
+class ExtractSettings(Section):
+    """How documents are read."""
+
+    example = "{reader: auto}"
+
+    reader: Literal["auto"] = Field(
+        default="auto", description="What reads a file: `auto` chooses by its name and content."
+    )
+    max_bytes: Annotated[Bytes, Field(ge=1, le=4 * 1024 * _MIB)] = Field(
+        default=64 * _MIB,
+        description="The largest file that is read, in bytes or as a size such as `64 MiB`. "
+        "A larger one fails by name. Changing it makes no new generation.",
+    )
+
+
+class ChunkSettings(Section):
+    """How documents are cut. Sizes are counted in the embedder's own tokens."""
+
+    example = "{max_tokens: 256, overlap: 32}"
+
+    splitter: Literal["auto"] = Field(
+        default="auto", description="Where to cut: `auto` chooses by the document's content type."
+    )
+    max_tokens: int = Field(
+        default=256,
+        ge=16,
+        le=8192,
+        description="The most tokens of a chunk as the model reads it: title, headings, text and special "
+        "tokens together. No more than the model reads.",
+    )
+    overlap: int = Field(
+        default=32,
+        ge=0,
+        le=4095,
+        description="Tokens that a chunk shares with the one before it, where a passage had to be cut. "
+        "Less than half of `max_tokens`.",
+    )
+    min_tokens: int = Field(
+        default=64,
+        ge=0,
+        le=4096,
+        description="A chunk with fewer tokens is joined with its neighbour where both fit. "
+        "At most half of `max_tokens`.",
+    )
+    context: tuple[Literal["title", "headings"], ...] = Field(
+        default=("title", "headings"),
+        description="What the model reads in front of a chunk's text. Shown passages and citations "
+        "stay without it.",
+    )
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> ChunkSettings:
+        problems = []
+        if 2 * self.overlap >= self.max_tokens:
+            problems.append(
+                ("overlap", f"must be less than half of max_tokens ({self.max_tokens}), not {self.overlap}")
+            )
+        if 2 * self.min_tokens > self.max_tokens:
+            text = f"must be at most half of max_tokens ({self.max_tokens}), not {self.min_tokens}"
+            problems.append(("min_tokens", text))
+        if len(set(self.context)) < len(self.context):
+            problems.append(("context", "names something twice"))
+        if problems:
+            raise wrong(*problems)
+        return self
+
+
+class LocalEmbedder(Section):
+    """A model that runs in this process, on the CPU: no server, no key, no network."""
+
+    example = "{provider: local, model: all-MiniLM-L6-v2}"
+
+    provider: Literal["local"] = Field(default="local", description="What runs the model.")
+    model: Literal["all-MiniLM-L6-v2"] = Field(
+        default="all-MiniLM-L6-v2",
+        description="The model's name. all-MiniLM-L6-v2: English, 384 dimensions, reads 256 tokens.",
+    )
+
+    @property
+    def max_input_tokens(self) -> int:
+        """The longest input that the model reads whole, in its own tokens, special tokens included."""
+        return LOCAL_MODEL_TOKENS[self.model]
+
+
+# One provider so far; further ones make this a union discriminated on `provider`.
+EmbedSettings = LocalEmbedder
+
+
+class PgvectorStore(Section):
+    """PostgreSQL with the pgvector extension; without `dsn_env`, a server of ragctl's own."""
+
+    example = "{type: pgvector}"
+
+    type: Literal["pgvector"] = Field(default="pgvector", description="The kind of store.")
+    index: Annotated[str, Field(pattern=INDEX)] = Field(
+        default="",
+        description="The index's name in the store. It belongs to one pipeline.",
+        json_schema_extra={"default_is": "`name`, with - turned into _"},
+    )
+    existing: Literal["replace", "skip", "error"] = Field(
+        default="replace",
+        description="What to do with a document that is in the index and has changed: `replace` it, "
+        "`skip` it and keep the old version, or make it an `error`.",
+    )
+    keep_generations: int = Field(
+        default=1,
+        ge=0,
+        le=20,
+        description="Older generations that are kept beside the active one.",
+    )
+    dsn_env: EnvironmentVariable | None = Field(
+        default=None,
+        description="Name of the environment variable that holds the connection string "
+        "(`postgresql://…`). Without it ragctl runs its own server, under `.ragctl/` beside the spec.",
+    )
+
+
+# One kind so far; further kinds make this a union discriminated on `type`.
+StoreSettings = PgvectorStore
+
+
+class QuerySettings(Section):
+    """How passages are found."""
+
+    example = "{mode: dense, k: 50}"
+
+    mode: Literal["dense"] = Field(default="dense", description="`dense` compares vectors, by cosine.")
+    k: int = Field(default=50, ge=1, le=1000, description="Passages that are fetched from the index.")
+
+
+class RankSettings(Section):
+    """How found passages are put in order."""
+
+    example = "{provider: none, top_n: 8}"
+
+    provider: Literal["none"] = Field(default="none", description="`none` keeps the order of the query.")
+    top_n: int = Field(default=8, ge=1, le=1000, description="Passages that are shown. At most `query.k`.")
+
+
+class AskSettings(Section):
+    """What happens to a question."""
+
+    example = "{query: {k: 50}, rank: {top_n: 8}}"
+
+    query: QuerySettings = QuerySettings()
+    rank: RankSettings = RankSettings()
+
+    @model_validator(mode="after")
+    def _enough_is_fetched(self) -> AskSettings:
+        if self.rank.top_n > self.query.k:
+            raise wrong(("rank.top_n", f"must be at most query.k ({self.query.k}), not {self.rank.top_n}"))
+        return self
+
+
+class Spec(Section):
+    """A pipeline, from sources to answers. Only `name` and `sources` are required."""
+
+    example = "{name: docs, sources: [{type: directory, path: docs}]}"
+
+    name: Annotated[str, Field(pattern=NAME)] = Field(
+        description="The pipeline's name: lower-case letters, digits, - and _, at most 63.", examples=["docs"]
+    )
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)] = Field(
+        description="Where documents come from; at least one.", examples=["[{type: directory, path: docs}]"]
+    )
+    extract: ExtractSettings = ExtractSettings()
+    chunk: ChunkSettings = ChunkSettings()
+    embed: EmbedSettings = EmbedSettings()
+    store: StoreSettings = StoreSettings()
+    ask: AskSettings = AskSettings()
+    max_failures: int = Field(
+        default=0,
+        ge=0,
+        le=10**9,
+        description="Documents that may fail before the exit code of an ingest is 3. Changing it makes no "
+        "new generation.",
+    )
+
+    @model_validator(mode="after")
+    def _chunks_fit_the_model(self) -> Spec:
+        limit = self.embed.max_input_tokens
+        if self.chunk.max_tokens > limit:
+            text = f"must be at most {limit}, which is all that {self.embed.model} reads, not {{}}"
+            raise wrong(("chunk.max_tokens", text.format(self.chunk.max_tokens)))
+        return self

@@ -1,0 +1,74 @@
+"""The shape of the model as data: which keys stand where. For mistakes, the schema and the reference."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from ragctl.spec.mistakes import KeyPath
+from ragctl.spec.model import Section, Spec
+
+_UNIONS = (Union, types.UnionType)
+
+
+def annotation_at(path: KeyPath, root: type[Section] = Spec) -> Any:
+    """The type that the model gives the value at `path`; None where the model knows no such path."""
+    found: Any = root
+    for part in path:
+        found = _step(bare(found), part)
+        if found is None:
+            return None
+    return bare(found)
+
+
+def section_at(path: KeyPath, root: type[Section] = Spec) -> type[Section] | None:
+    """The section at `path`, if the value there is one."""
+    found = annotation_at(path, root)
+    return found if is_section(found) else None
+
+
+def choices_at(path: KeyPath) -> tuple[str, ...]:
+    """The values that a closed choice at `path` allows; none if it is no such choice."""
+    found = annotation_at(path)
+    return get_args(found) if get_origin(found) is Literal else ()
+
+
+def homes_of(key: str) -> list[str]:
+    """The sections that have such a key, dotted; "" is the top level and N stands for a number."""
+    return [prefix for prefix, section in sections() if key in section.model_fields]
+
+
+def sections(root: type[Section] = Spec, prefix: str = "") -> Iterator[tuple[str, type[Section]]]:
+    """Every section and where it stands, outermost first."""
+    yield prefix, root
+    for name, field in root.model_fields.items():
+        inner, where = bare(field.annotation), f"{prefix}.{name}".removeprefix(".")
+        if get_origin(inner) is tuple and is_section(bare(get_args(inner)[0])):
+            inner, where = bare(get_args(inner)[0]), f"{where}.N"
+        if is_section(inner):
+            yield from sections(inner, where)
+
+
+def is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Section)
+
+
+def bare(annotation: Any) -> Any:
+    """Without `Annotated`, and without `None` where it is the one alternative."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in _UNIONS:
+        present = [part for part in get_args(annotation) if part is not type(None)]
+        if len(present) == 1:
+            return bare(present[0])
+    return annotation
+
+
+def _step(annotation: Any, part: str | int) -> Any:
+    if isinstance(part, int):
+        return get_args(annotation)[0] if get_origin(annotation) is tuple else None
+    if is_section(annotation):
+        field = annotation.model_fields.get(part)
+        return field.annotation if field else None
+    return get_args(annotation)[1] if get_origin(annotation) is dict else None

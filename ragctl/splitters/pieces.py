@@ -1,0 +1,109 @@
+"""A span cut into pieces that fit, at the best boundaries there are, by langchain's recursive splitter.
+
+The separators are our own, not those of langchain's `Language`: sections are cut apart before
+(langchain's would part a title from its underline), a sentence is a better place than any space,
+and Chinese and Japanese sentences end without one. They are regular expressions; the text that
+matches goes to the piece after it, so that the pieces put together are the span.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ragctl.splitters.token_counts import TokenCounts
+
+if TYPE_CHECKING:
+    from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+_PARAGRAPH = r"\n[ \t]*\n"
+_ITEM = r"\n(?=[ \t]*(?:[-*+\u2022|]|#\.|\d{1,3}[.)])[ \t])"
+_SENTENCE = r"(?<=[.!?])\s+(?=\S)|(?<=[。！？])"
+_FALLBACKS = (_PARAGRAPH, _ITEM, _SENTENCE, r"\n", r"\s+", r"(?<=[,;:，、；：])")
+
+_SEPARATORS = {
+    "text/markdown": (r"\n(?=(?:\*{3,}|-{3,}|_{3,})[ \t]*\n)", *_FALLBACKS),
+    # a directive with all that is indented under it, then any block at the left margin
+    "text/x-rst": (r"\n[ \t]*\n(?=\.\. )", r"\n[ \t]*\n(?=\S)", *_FALLBACKS),
+}
+
+
+def cut(
+    text: str, start: int, end: int, counts: TokenCounts, *, size: int, media_type: str
+) -> list[tuple[int, int]]:
+    """Spans of at most `size` (see `TokenCounts.size`) that put together are [start, end).
+
+    A stretch without any separator is cut between tokens.
+    """
+    spans: list[tuple[int, int]] = []
+    offset = start
+    for piece in _recursively(text[start:end], start, counts, size, media_type):
+        stop = offset + len(piece)
+        while counts.size(offset, stop) > size:
+            middle = counts.forward(offset, stop, size)
+            spans.append((offset, middle))
+            offset = middle
+        if stop > offset:
+            spans.append((offset, stop))
+        offset = stop
+    if offset != end:
+        raise AssertionError("the splitter's pieces are not the text")
+    return _joined(spans, counts, size)
+
+
+def _recursively(span: str, start: int, counts: TokenCounts, size: int, media_type: str) -> list[str]:
+    splitter = _splitter_class()(
+        separators=list(_SEPARATORS.get(media_type, _FALLBACKS)),
+        is_separator_regex=True,
+        keep_separator="start",
+        strip_whitespace=False,
+        chunk_size=size,
+        chunk_overlap=0,
+        length_function=_measure(span, start, counts),
+    )
+    pieces: list[str] = splitter.split_text(span)
+    return pieces
+
+
+def _measure(span: str, start: int, counts: TokenCounts) -> Callable[[str], int]:
+    """A length function for pieces of `span`, which tokenizes nothing.
+
+    langchain asks with the text of a piece, not with its place. Pieces that it has not asked for
+    come in the order of the text, so each is found at or shortly after the one before it; an
+    equal piece elsewhere has the same length, or one that differs by what a tokenizer makes of its
+    neighbours. That is good enough to choose cuts by: the places of the pieces come from
+    putting them together, and what goes to a model is counted at the end.
+    """
+    known: dict[str, int] = {"": 0}
+    hint = 0
+
+    def measure(piece: str) -> int:
+        nonlocal hint
+        length = known.get(piece)
+        if length is None:
+            at = span.find(piece, hint)
+            length = counts.size(start + at, start + at + len(piece))
+            known[piece] = length
+            hint = at  # its own parts may be asked for next
+        return length
+
+    return measure
+
+
+def _joined(spans: list[tuple[int, int]], counts: TokenCounts, size: int) -> list[tuple[int, int]]:
+    """Neighbours that fit together are one: the recursion leaves scraps before each long piece."""
+    out: list[tuple[int, int]] = []
+    for start, end in spans:
+        if out and counts.size(out[-1][0], end) <= size:
+            out[-1] = (out[-1][0], end)
+        else:
+            out.append((start, end))
+    return out
+
+
+@functools.cache
+def _splitter_class() -> type[RecursiveCharacterTextSplitter]:
+    from langchain_text_splitters import RecursiveCharacterTextSplitter  # a second to import
+
+    return RecursiveCharacterTextSplitter
