@@ -16,6 +16,7 @@ from ragctl.errors import TooManyFailures, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from ragctl.run.ask import Asker, AskResult, Unanswered
     from ragctl.types import Hit
@@ -132,23 +133,31 @@ def _print_result(result: AskResult | Unanswered, output: Format, full: bool) ->
 
 
 def _print_hit(console: Console, hit: Hit, question: str, full: bool) -> None:
-    from rich.padding import Padding
     from rich.text import Text
 
-    from ragctl.cli.passages import excerpt, marked, question_stems
+    from ragctl.cli.passages import excerpt, marked, question_stems, reflowed
 
     stems = question_stems(question)
     colour = console.color_system is not None and not console.no_color
     line = f":{hit.line}" if hit.line is not None else ""
-    console.print()
     heading = " > ".join(hit.headings) or hit.title
-    console.print(Text.assemble(f"{hit.rank:>2}. ", (heading, "bold")))
+    passage = reflowed(hit.text)
+    console.print()
+    _print_indented(console, Text.assemble((heading, "bold")), f"{hit.rank:>2}. ")
     place = Text.assemble((f"{hit.source}: {hit.document}{line}", "cyan"), f"   {_trail(hit)}")
-    console.print(Padding(place, (0, 0, 0, 4)))
-    passage = hit.text if full else excerpt(hit.text, stems)
-    console.print(Padding(marked(passage, stems, colour=colour), (0, 0, 0, 4)))
+    _print_indented(console, place)
+    _print_indented(console, marked(passage if full else excerpt(passage, stems), stems, colour=colour))
     for other in hit.duplicates:
-        console.print(Padding(Text(f"the same text: {other['source']}: {other['document']}"), (0, 0, 0, 4)))
+        _print_indented(console, Text(f"the same text: {other['source']}: {other['document']}"))
+
+
+def _print_indented(console: Console, text: Text, first: str = "    ") -> None:
+    """Wrapped to the width, four columns in, without blanks at the ends of lines."""
+    from rich.text import Text
+
+    for number, line in enumerate(text.wrap(console, max(console.width - 4, 20), tab_size=4)):
+        line.rstrip()
+        console.print(Text.assemble("    " if number else first, line), soft_wrap=True)
 
 
 def _trail(hit: Hit) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import traceback
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import ExitCode, RagctlError, SpecError
@@ -18,7 +19,12 @@ def data_console() -> Console:
     """For stdout. Without a terminal there is no colour, and the width is 80 unless COLUMNS says other."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=False, emoji=False)
+    class DataConsole(Console):
+        def on_broken_pipe(self) -> None:
+            # Rich would end the process with 1; whoever has read enough is no error of ours.
+            raise BrokenPipeError
+
+    return DataConsole(highlight=False, emoji=False)
 
 
 def talk_console() -> Console:
@@ -42,8 +48,7 @@ def talk(message: str) -> None:
 
 def wants_json(arguments: list[str]) -> bool:
     """Was `--format json` asked for, however the rest of the line may look?"""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    return any(one == "--format=json" or (one == "--format" and after == "json") for one, after in pairs)
+    return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
 
 
 def report_error(error: RagctlError, arguments: list[str]) -> None:

@@ -45,9 +45,24 @@ def matches(text: str, stems: frozenset[str]) -> list[tuple[int, int]]:
     return [match.span() for match in _WORD.finditer(text) if _stem(_folded(match.group())) in stems]
 
 
+# Lines that do not go on in the next one: lists, tables, headings, quotes, code and directives.
+_OWN_LINE = re.compile(r"\s|[-*+|>#`~:=.]|\d+[.)]\s|\S+:$|$")
+
+
+def reflowed(text: str) -> str:
+    """`text` for reading: lines of prose that the source broke are joined, all others stay as they are."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        joins = lines and lines[-1] and not _OWN_LINE.match(lines[-1]) and not _OWN_LINE.match(line)
+        if joins:
+            lines[-1] += " " + line
+        elif line.strip() or (lines and lines[-1].strip()):
+            lines.append(line.rstrip())
+    return "\n".join(lines).strip("\n")
+
+
 def excerpt(text: str, stems: frozenset[str], limit: int = EXCERPT_CHARACTERS) -> str:
     """At most about `limit` characters of `text` around where most of the question's words stand together."""
-    text = re.sub(r"[ \t]*\n\s*\n\s*", "\n\n", text.strip())
     if len(text) <= limit:
         return text
     found = matches(text, stems)

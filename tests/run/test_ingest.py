@@ -29,7 +29,6 @@ PAGES = {
 def filled(workspace: Workspace) -> Workspace:
     for path, text in PAGES.items():
         workspace.write(path, text)
-    workspace.settle()
     return workspace
 
 
@@ -97,6 +96,7 @@ def test_json_keeps_its_shape(filled: Workspace) -> None:
 def test_what_has_not_changed_is_not_read_embedded_or_written(
     filled: Workspace, monkeypatch: pytest.MonkeyPatch, connection: psycopg.Connection[Any]
 ) -> None:
+    filled.settle()
     filled.ingest()
     before = _table(connection, filled)
 
