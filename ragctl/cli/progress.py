@@ -32,18 +32,26 @@ class _Counting:
     """Documents and chunks done, of a total that does not change."""
 
     def __init__(self) -> None:
-        self.total = self.documents = self.chunks = 0
+        self.total = self.documents = self.chunks = self.read = 0
         self.what = ""
         self._started = time.monotonic()
 
     def start(self, total: int, what: str) -> None:
         self.total, self.what = total, what
-        self.documents = self.chunks = 0
+        self.documents = self.chunks = self.read = 0
         self._started = time.monotonic()
 
     def advance(self, documents: int = 1, *, chunks: int = 0) -> None:
         self.documents += documents
         self.chunks += chunks
+
+    def embedded(self, chunks: int) -> None:
+        self.read += chunks
+
+    @property
+    def chunks_seen(self) -> int:
+        """Written, or read by the model and not written yet."""
+        return max(self.chunks, self.read)
 
     @property
     def elapsed(self) -> float:
@@ -60,9 +68,11 @@ class Lines(_Counting):
 
     def advance(self, documents: int = 1, *, chunks: int = 0) -> None:
         super().advance(documents, chunks=chunks)
-        if time.monotonic() - self._last >= self._interval:
-            self._last = time.monotonic()
-            self._line()
+        self._now_and_then()
+
+    def embedded(self, chunks: int) -> None:
+        super().embedded(chunks)
+        self._now_and_then()
 
     def note(self, message: str) -> None:
         talk(message)
@@ -70,9 +80,15 @@ class Lines(_Counting):
     def done(self) -> None:
         self._line()
 
+    def _now_and_then(self) -> None:
+        if time.monotonic() - self._last >= self._interval:
+            self._last = time.monotonic()
+            self._line()
+
     def _line(self) -> None:
         talk(
-            f"{self.documents:,} of {self.total:,} {self.what}, {self.chunks:,} chunks, {self.elapsed:.0f} s"
+            f"{self.documents:,} of {self.total:,} {self.what} written, "
+            f"{self.chunks_seen:,} chunks embedded, {self.elapsed:.0f} s"
         )
 
 
@@ -115,7 +131,7 @@ class Bar(_Counting):
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[chunks]:,} chunks"),
+            TextColumn("{task.fields[chunks]:,} chunks embedded"),
             TimeRemainingColumn(),
             console=talk_console(),
             transient=True,
@@ -126,7 +142,12 @@ class Bar(_Counting):
     def advance(self, documents: int = 1, *, chunks: int = 0) -> None:
         super().advance(documents, chunks=chunks)
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, advance=documents, chunks=self.chunks)
+            self._bar.update(self._task, advance=documents, chunks=self.chunks_seen)
+
+    def embedded(self, chunks: int) -> None:
+        super().embedded(chunks)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, chunks=self.chunks_seen)
 
     def note(self, message: str) -> None:
         if self._bar is not None:

@@ -16,7 +16,7 @@ from ragctl.readers.auto import reader_for
 from ragctl.run.composition import Composition, database_errors
 from ragctl.run.generation_choice import Target, choose_target, drop_old_generations
 from ragctl.run.ingest_report import IngestReport
-from ragctl.run.progress import Progress, Silent
+from ragctl.run.progress import Metered, Progress, Silent
 from ragctl.stages.chunk import chunk
 from ragctl.stages.embed import embed
 from ragctl.stages.extract import extract
@@ -177,7 +177,8 @@ class Ingest:
         )
         documents = extract(self._feed(plan.to_read), self._read, on_failure=self._failed)
         chunked = chunk(documents, composition.splitter, on_failure=self._failed)
-        for stored in store(embed(chunked, composition.embedder, cache=cache), writer):
+        embedder = Metered(composition.embedder, self._progress)
+        for stored in store(embed(chunked, embedder, cache=cache), writer):
             row = self._ledger_items.get((stored.document.source, stored.document.item))
             self._report.counts.add_stored(stored, was_there=row is not None and row.stored)
             self._report.tokens += stored.tokens

@@ -140,11 +140,7 @@ def _fitting(detail: ErrorDetails) -> str:
 
 
 def _out_of_range(relation: str, bound: str) -> Callable[[ErrorDetails], str]:
-    return lambda detail: f"must be {relation} {detail['ctx'][bound]}, not {_plain_number(detail['input'])}"
-
-
-def _plain_number(value: Any) -> str:
-    return str(value) if isinstance(value, int | float) else shown(str(value))
+    return lambda detail: f"must be {relation} {detail['ctx'][bound]}, not {detail['input']}"
 
 
 def _kind(value: Any) -> str:

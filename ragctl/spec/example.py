@@ -74,7 +74,7 @@ def _value(key: str, field: FieldInfo) -> str:
         return "directory"
     if key == "max_bytes":
         return "64 MiB"
-    if isinstance(extra, dict) and "default_is" in extra:
+    if isinstance(extra, dict) and "default_is" in extra and not field.default:
         return "docs"
     return _yaml(field.default)
 

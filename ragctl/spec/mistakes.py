@@ -13,6 +13,7 @@ KeyPath = tuple[str | int, ...]
 """Where a value lives in the spec: `("sources", 0, "path")`, written `sources.0.path`."""
 
 _LONGEST_SHOWN = 60
+_MOST_LISTED = 100  # a file with more than these is some other file
 _SECRET = re.compile(r"://[^/\s]*@|\b(?:password|passwd|pwd|secret|token|api_?key)\s*=|\bsk[-_]\w{8}", re.I)
 
 
@@ -103,4 +104,7 @@ def spec_error(mistakes: Sequence[Mistake]) -> SpecError:
     first = ordered[0]
     if len(lines) == 1:
         return SpecError(first.sentence, where=str(first.place), mistakes=lines)
-    return SpecError(f"{len(lines)} mistakes in the spec", where=first.place.origin, mistakes=lines)
+    listed = lines[:_MOST_LISTED]
+    if more := len(lines) - len(listed):
+        listed += (f"{first.place.origin}: and {more} more",)
+    return SpecError(f"{len(lines)} mistakes in the spec", where=first.place.origin, mistakes=listed)

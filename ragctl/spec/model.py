@@ -71,8 +71,9 @@ def _metadata_value(value: Any) -> Any:
     return value
 
 
+_Count = Annotated[int, Field(ge=1, le=4 * 1024 * _MIB)]
 Bytes = Annotated[
-    int, BeforeValidator(_size, json_schema_input_type=int | Annotated[str, Field(pattern=_SIZE)])
+    _Count, BeforeValidator(_size, json_schema_input_type=_Count | Annotated[str, Field(pattern=_SIZE)])
 ]
 Pattern = Annotated[str, BeforeValidator(_pattern)]
 MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
@@ -132,7 +133,7 @@ class ExtractSettings(Section):
     reader: Literal["auto"] = Field(
         default="auto", description="What reads a file: `auto` chooses by its name and content."
     )
-    max_bytes: Annotated[Bytes, Field(ge=1, le=4 * 1024 * _MIB)] = Field(
+    max_bytes: Bytes = Field(
         default=64 * _MIB,
         description="The largest file that is read, in bytes or as a size such as `64 MiB`. "
         "A larger one fails by name. Changing it makes no new generation.",
@@ -160,13 +161,14 @@ class ChunkSettings(Section):
         le=4095,
         description="Tokens that a chunk shares with the one before it, where a passage had to be cut. "
         "Less than half of `max_tokens`.",
+        json_schema_extra={"default_is": "32, or an eighth of `max_tokens` where that is less"},
     )
     min_tokens: int = Field(
         default=64,
         ge=0,
         le=4096,
-        description="A chunk with fewer tokens is joined with its neighbour where both fit. "
-        "At most half of `max_tokens`.",
+        description="Sections with fewer tokens are packed with their neighbours where they fit. "
+        "More than half of a chunk's room counts as half.",
     )
     context: tuple[Literal["title", "headings"], ...] = Field(
         default=("title", "headings"),
@@ -174,16 +176,19 @@ class ChunkSettings(Section):
         "stay without it.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _overlap_follows_max_tokens(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "overlap" in data or not isinstance(data.get("max_tokens"), int):
+            return data
+        return {**data, "overlap": min(32, max(data["max_tokens"], 0) // 8)}
+
     @model_validator(mode="after")
     def _sizes_fit(self) -> ChunkSettings:
         problems = []
         if 2 * self.overlap >= self.max_tokens:
-            problems.append(
-                ("overlap", f"must be less than half of max_tokens ({self.max_tokens}), not {self.overlap}")
-            )
-        if 2 * self.min_tokens > self.max_tokens:
-            text = f"must be at most half of max_tokens ({self.max_tokens}), not {self.min_tokens}"
-            problems.append(("min_tokens", text))
+            text = f"must be less than half of max_tokens ({self.max_tokens}), not {self.overlap}"
+            problems.append(("overlap", text))
         if len(set(self.context)) < len(self.context):
             problems.append(("context", "names something twice"))
         if problems:
@@ -284,7 +289,7 @@ class Spec(Section):
     example = "{name: docs, sources: [{type: directory, path: docs}]}"
 
     name: Annotated[str, Field(pattern=NAME)] = Field(
-        description="The pipeline's name: lower-case letters, digits, - and _, at most 63.", examples=["docs"]
+        description="The pipeline's name: lower-case letters, digits, - and _, at most 40.", examples=["docs"]
     )
     sources: Annotated[tuple[Source, ...], Field(min_length=1)] = Field(
         description="Where documents come from; at least one.", examples=["[{type: directory, path: docs}]"]
@@ -304,8 +309,8 @@ class Spec(Section):
 
     @model_validator(mode="after")
     def _chunks_fit_the_model(self) -> Spec:
-        limit = self.embed.max_input_tokens
-        if self.chunk.max_tokens > limit:
-            text = f"must be at most {limit}, which is all that {self.embed.model} reads, not {{}}"
-            raise wrong(("chunk.max_tokens", text.format(self.chunk.max_tokens)))
+        limit, chosen = self.embed.max_input_tokens, self.chunk.max_tokens
+        if chosen > limit:
+            text = f"must be at most {limit}, which is all that {self.embed.model} reads, not {chosen}"
+            raise wrong(("chunk.max_tokens", text))
         return self

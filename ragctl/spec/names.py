@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 
-NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
-INDEX = r"^[a-z0-9][a-z0-9_]{0,62}$"
+# 40: a table is called after the index, a generation and a kind, and PostgreSQL cuts names at 63 bytes.
+NAME = r"^[a-z0-9][a-z0-9_-]{0,39}$"
+INDEX = r"^[a-z0-9][a-z0-9_]{0,39}$"
 ENVIRONMENT_VARIABLE = r"^([A-Z_][A-Z0-9_]{0,99}|[a-z_][a-z0-9_]{0,99})$"
 METADATA_KEY = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 SOURCE_NAME = r"^[^/\x00-\x1f\x7f]{1,200}$"
 
 WHAT_FITS = {
-    NAME: "lower-case letters, digits, - and _, at most 63, beginning with a letter or a digit",
-    INDEX: "lower-case letters, digits and _, at most 63, beginning with a letter or a digit",
+    NAME: "lower-case letters, digits, - and _, at most 40, beginning with a letter or a digit",
+    INDEX: "lower-case letters, digits and _, at most 40, beginning with a letter or a digit",
     METADATA_KEY: "letters, digits and _, at most 63, beginning with a letter or _",
     SOURCE_NAME: "1 to 200 characters, without / and without control characters",
     ENVIRONMENT_VARIABLE: (
@@ -27,4 +28,4 @@ WHAT_FITS = {
 def slug(text: str) -> str:
     """A valid `name` that reads like `text`: `Über Docs!` gives `uber-docs`; `docs` if nothing is left."""
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
-    return re.sub(r"[^a-z0-9_]+", "-", ascii_text).strip("-_")[:63].rstrip("-_") or "docs"
+    return re.sub(r"[^a-z0-9_]+", "-", ascii_text).strip("-_")[:40].rstrip("-_") or "docs"

@@ -80,7 +80,7 @@ class _Builder:
     def _count(self, node: Node, path: KeyPath, depth: int) -> None:
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            text = f"the aliases (*name) of this file stand for more than {MAX_NODES} values"
+            text = f"holds more than {MAX_NODES} values, with each alias (*name) written out"
             raise MistakeFound(Mistake(node.place, path[:1], text))
         if depth > MAX_DEPTH:
             raise MistakeFound(Mistake(node.place, path[:1], f"is nested more than {MAX_DEPTH} levels deep"))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ragctl.errors import Unavailable
-from ragctl.ports import Embedder, VectorCache
+from ragctl.ports import PassageEmbedder, VectorCache
 from ragctl.types import ChunkedDocument, EmbeddedBatch, EmbeddedDocument
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ KEEP_VECTORS = 64
 
 def embed(
     documents: Iterable[ChunkedDocument],
-    embedder: Embedder,
+    embedder: PassageEmbedder,
     *,
     cache: VectorCache | None = None,
     window: int = WINDOW_CHUNKS,
@@ -62,7 +62,7 @@ def _windows(documents: Iterable[ChunkedDocument], window: int) -> Iterator[list
 
 
 def _embed_group(
-    group: Sequence[ChunkedDocument], embedder: Embedder, cache: VectorCache | None
+    group: Sequence[ChunkedDocument], embedder: PassageEmbedder, cache: VectorCache | None
 ) -> Iterator[EmbeddedDocument]:
     hashes = [tuple(input_hash(chunk.embed_input) for chunk in document.chunks) for document in group]
     inputs = {
@@ -80,7 +80,7 @@ def _embed_group(
 
 
 def _ask(
-    keys: Sequence[bytes], inputs: Sequence[str], embedder: Embedder, cache: VectorCache | None
+    keys: Sequence[bytes], inputs: Sequence[str], embedder: PassageEmbedder, cache: VectorCache | None
 ) -> dict[bytes, Vector]:
     import numpy as np
 
@@ -110,7 +110,7 @@ def _ask(
     return found
 
 
-def _check(batch: EmbeddedBatch, embedder: Embedder) -> None:
+def _check(batch: EmbeddedBatch, embedder: PassageEmbedder) -> None:
     import numpy as np
 
     vectors = batch.vectors

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from ragctl.types import EmbeddedDocument, StoredDocument
 
-BATCH_CHUNKS = 1000
-BATCH_DOCUMENTS = 200
+# One transaction each: large enough that its price is small, small enough that progress is seen.
+BATCH_CHUNKS = 256
+BATCH_DOCUMENTS = 100
 
 
 class DocumentWriter(Protocol):

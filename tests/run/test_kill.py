@@ -78,10 +78,7 @@ def assert_equal(one: dict[tuple[Any, ...], Any], other: dict[tuple[Any, ...], A
     assert one.keys() == other.keys()
     for key, vector in one.items():
         if vector is not None:
-            assert (
-                float(np.dot(vector.to_numpy() if hasattr(vector, "to_numpy") else vector, other[key]))
-                >= 0.9999
-            )
+            assert float(np.dot(vector.to_numpy(), other[key].to_numpy())) >= 0.9999
 
 
 def postmaster_pid(base: Path) -> int:
@@ -108,9 +105,8 @@ def test_a_killed_ingest_is_completed_by_the_next(tmp_path: Path) -> None:
         final = workspace.ingest("--allow-delete", "0")
         assert final["published"]
 
-        shutil.copytree(workspace.documents, undisturbed / "corpus-copy")
         clean = Workspace(undisturbed, "corpus")
-        shutil.copytree(undisturbed / "corpus-copy", clean.documents, dirs_exist_ok=True)
+        shutil.copytree(workspace.documents, clean.documents, dirs_exist_ok=True)
         clean.ingest()
         assert_equal(contents(disturbed, "corpus"), contents(undisturbed, "corpus"))
         again = workspace.ingest()

@@ -1,0 +1,93 @@
+"""Files that are made from the model are current, and the ready specs are sound."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ragctl.spec.example import example_text
+from ragctl.spec.load import load_spec
+from ragctl.spec.model import Spec
+from ragctl.spec.outline import sections
+from ragctl.spec.reference import reference_text
+from ragctl.spec.schema import schema, schema_text
+
+ROOT = Path(__file__).resolve().parents[2]
+READY = sorted((ROOT / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "module"),
+    [
+        ("configs/ragctl.schema.json", schema_text(), "schema"),
+        ("configs/docs.yaml", example_text(), "example"),
+        ("docs/spec.md", reference_text(), "reference"),
+    ],
+)
+def test_generated_files_are_current(file: str, text: str, module: str) -> None:
+    assert (ROOT / file).read_text(encoding="utf-8") == text, f"python -m ragctl.spec.{module} > {file}"
+
+
+def test_the_command_that_makes_a_file() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ragctl.spec.reference"], capture_output=True, cwd=ROOT, check=True
+    )
+    assert done.stdout.decode("utf-8") == reference_text()
+
+
+def test_there_are_ready_specs() -> None:
+    assert {path.name for path in READY} >= {"minimal.yaml", "docs.yaml"}
+
+
+@pytest.mark.parametrize("path", READY, ids=lambda path: path.name)
+def test_ready_specs_are_sound(path: Path) -> None:
+    loaded = load_spec(path)
+    for source in loaded.spec.sources:
+        assert loaded.resolve(source.path).is_dir()
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    match = re.fullmatch(r"# yaml-language-server: \$schema=(.+)", first)
+    assert match
+    assert (path.parent / match.group(1)).is_file()
+
+
+def test_the_example_shows_every_key_at_its_default() -> None:
+    example = load_spec(ROOT / "configs" / "docs.yaml").spec
+    short = load_spec(ROOT / "configs" / "minimal.yaml").spec
+    assert example.model_dump(exclude={"sources"}) == short.model_dump(exclude={"sources"})
+    text = example_text()
+    for _, section in sections():
+        for key in section.model_fields:
+            assert re.search(rf"(?m)^[ #-]*{key}:", text), key
+
+
+def test_the_reference_names_every_key_once_under_its_section() -> None:
+    pages = re.split(r"(?m)^## ", reference_text())
+    for where, section in sections():
+        title = f"`{where.replace('.N', '[]')}`" if where else "The top level"
+        (page,) = [page for page in pages if page.split("\n")[0] == title]
+        assert re.findall(r"(?m)^\| `(\w+)` \|", page) == list(section.model_fields)
+        assert "| |" not in page.replace(" |\n|", "")  # no empty cell
+
+
+def closed_objects(node: Any) -> list[dict[str, Any]]:
+    if isinstance(node, list):
+        return [found for item in node for found in closed_objects(item)]
+    if not isinstance(node, dict):
+        return []
+    here = [node] if "properties" in node and isinstance(node.get("type"), str) else []
+    return here + [found for value in node.values() for found in closed_objects(value)]
+
+
+def test_the_schema_is_as_strict_as_the_model() -> None:
+    made = schema()
+    objects = closed_objects(made)
+    assert len(objects) == len(list(sections()))
+    assert all(one["additionalProperties"] is False for one in objects)
+    assert made["required"] == ["name", "sources"]
+    assert set(made["properties"]) == set(Spec.model_fields)
+    assert "default_is" not in schema_text()
