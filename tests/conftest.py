@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,19 @@ from workspace import Workspace
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_data_left_behind() -> Iterator[None]:
+    """As root, data that another user must reach go to a folder of the tests' own."""
+    folder = Path(tempfile.mkdtemp(prefix="ragctl-tests-"))
+    folder.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAGCTL_EMBEDDED_DIR", str(folder))
+        yield
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session")
-def server_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def server_base(no_data_left_behind: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder whose `.ragctl` holds the embedded server that the whole session uses."""
     base = tmp_path_factory.mktemp("workspaces")
     yield base

@@ -15,6 +15,7 @@ from ragctl.embedded.programs import Programs
 from ragctl.errors import Mismatch, Unavailable, UsageError
 
 _STAGING = "data.new-"
+_PASSWORD = "password.new-"
 _MAX_PATH = 900  # PostgreSQL's MAXPGPATH is 1,024, for the longest path below the data directory
 _SHARED_MEMORY = Path("/dev/shm")
 _SHARED_MEMORY_NEEDED = 512 * 1024 * 1024
@@ -65,9 +66,11 @@ def initialise(directory: ServerDirectory, programs: Programs) -> None:
         )
     for leftover in directory.root.glob(f"{_STAGING}*"):
         files.remove_tree(leftover)
+    for leftover in directory.root.glob(f"{_PASSWORD}*"):
+        leftover.unlink(missing_ok=True)
     staging = directory.root / f"{_STAGING}{secrets.token_hex(4)}"
     password = secrets.token_urlsafe(32)
-    password_file = directory.root / f"{staging.name}.password"
+    password_file = directory.root / f"{_PASSWORD}{secrets.token_hex(4)}"
     try:
         files.fresh_directory(staging, 0o700)
         programs.account.take(staging)

@@ -1,11 +1,14 @@
 """The three locks of an embedded server; each is held by an open file, so a kill frees it.
 
 - life cycle: whoever starts, stops, initialises or connects holds it (`filelock`);
-- keeper: held by the keeper for as long as it lives (`filelock`);
-- alive: handed down to the server, whose every process holds it for as long as it lives. It
-  tells without any process number whether something of this very directory's server still
-  runs, also where the directory was moved, copied or is shared between containers. Only where
-  there is `flock` (not on Windows).
+- alive: taken by the one who starts the server and handed down to it; each of its processes
+  holds it for as long as it lives. It tells without any process number whether something of
+  this very directory's server still runs, also where the directory was moved, copied or is
+  shared between containers;
+- keeper: handed down to the keeper in the same way.
+
+Windows has no locks to hand down: there pg_ctl's word stands for `alive`, and the keeper takes
+its lock itself.
 """
 
 from __future__ import annotations
@@ -55,34 +58,14 @@ def life_cycle(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def take_keeper(path: Path, patience_s: float) -> filelock.BaseFileLock | None:
-    """The keeper's lock, if it is to be had within `patience_s` seconds; the caller releases it."""
-    import filelock
-
-    lock = filelock.FileLock(path, timeout=patience_s, thread_local=False)
-    try:
-        lock.acquire(poll_interval=0.01)
-    except filelock.Timeout:
-        return None
-    return lock
-
-
-def keeper_lives(path: Path) -> bool:
-    """Whether a keeper holds its lock. To be asked under the life-cycle lock."""
-    lock = take_keeper(path, 0)
-    if lock is None:
-        return True
-    lock.release()
-    return False
-
-
 @dataclass(frozen=True)
-class AliveLock:
-    """The lock `alive`, taken, to be handed to a server that is being started."""
+class Held:
+    """A lock that was taken to be handed to a child process; the descriptor is None on Windows."""
 
     descriptor: int | None
 
     def pass_fds(self) -> tuple[int, ...]:
+        """For `subprocess`: what hands it down."""
         return () if self.descriptor is None else (self.descriptor,)
 
     def close(self) -> None:
@@ -91,14 +74,14 @@ class AliveLock:
             os.close(self.descriptor)
 
 
-def take_alive(path: Path) -> AliveLock | None:
-    """The lock, or None if a process of the server still lives. Where there is no `flock`: always one.
+def take(path: Path) -> Held | None:
+    """The lock `alive` or `keeper`, or None if a process holds it. Under the life-cycle lock.
 
     Raises:
         Unavailable: the file system has no locks, or the file cannot be opened.
     """
     if sys.platform == "win32":
-        return AliveLock(None)
+        return Held(None)
     import fcntl
 
     try:
@@ -113,13 +96,25 @@ def take_alive(path: Path) -> AliveLock | None:
     except OSError as error:
         os.close(descriptor)
         raise faults.unavailable(error, "cannot lock", path) from error
-    return AliveLock(descriptor)
+    return Held(descriptor)
 
 
-def lives(path: Path) -> bool:
-    """Whether a process of the server lives; False where that cannot be told (Windows)."""
-    held = take_alive(path)
-    if held is None:
+def held(path: Path) -> bool:
+    """Whether a process holds the lock `alive` or `keeper`; always False on Windows. As `take`."""
+    taken = take(path)
+    if taken is None:
         return True
-    held.close()
+    taken.close()
     return False
+
+
+def take_here(path: Path) -> filelock.BaseFileLock | None:
+    """The keeper's lock on Windows, where it cannot be handed down; None if another keeper holds it."""
+    import filelock
+
+    lock = filelock.FileLock(path, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        return None
+    return lock

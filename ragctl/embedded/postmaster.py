@@ -42,9 +42,10 @@ def bring_up(directory: ServerDirectory, programs: Programs) -> None:
     began = time.monotonic()
     launches, pause, reason, log_size = 0, 0.005, "", 0
     while time.monotonic() - began < PATIENCE_S:
-        held = locks.take_alive(directory.alive_lock)
+        held = locks.take(directory.alive_lock)
         if held is not None:
             if launches == _LAUNCHES:
+                held.close()
                 raise _does_not_start(directory, log_size)
             time.sleep(0.2 * launches)
             launches += 1
@@ -67,7 +68,7 @@ def bring_up(directory: ServerDirectory, programs: Programs) -> None:
     )
 
 
-def _launch(directory: ServerDirectory, programs: Programs, held: locks.AliveLock) -> int:
+def _launch(directory: ServerDirectory, programs: Programs, held: locks.Held) -> int:
     """Starts the server on a fresh endpoint and hands it the lock; returns the log's size before."""
     try:
         if held.descriptor is not None:
@@ -108,7 +109,7 @@ def stop_if_running(directory: ServerDirectory) -> bool:
     try:
         connection = endpoint.connect(directory, endpoint.MAINTENANCE_DATABASE)
     except endpoint.NoAnswer:
-        if not locks.lives(directory.alive_lock):
+        if not locks.held(directory.alive_lock):
             return False
         stop(directory)
         return True
@@ -157,7 +158,7 @@ def stop(directory: ServerDirectory, connection: psycopg.Connection[Any] | None 
 def _all_gone(directory: ServerDirectory) -> bool:
     """Waits for the last process of a server whose postmaster has ended."""
     deadline = time.monotonic() + _IMMEDIATE_STOP_S
-    while locks.lives(directory.alive_lock):
+    while locks.held(directory.alive_lock):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.005)
@@ -179,7 +180,9 @@ def _is_postmaster(pid: int, data: Path, connection: psycopg.Connection[Any] | N
     if Path("/proc/self/cwd").exists():
         process = Path("/proc") / str(pid)
         try:  # the server works in its data directory; only its user and root can see that
-            return (process / "cwd").samefile(data) and (process / "comm").read_text().strip() == "postgres"
+            return (process / "cwd").samefile(data) and (process / "comm").read_text(
+                encoding="utf-8"
+            ).strip() == "postgres"
         except OSError:
             return False
     return connection is not None and _parent(connection.info.backend_pid) == pid

@@ -49,6 +49,9 @@ or `utf-7`, which can smuggle in what is no text."""
 _NOT_OVER_ASCII = {"iso2022_jp", "iso2022_kr", "hz"}
 """Their bytes are all ASCII, so that they would pass for UTF-8."""
 
+_LIKELIEST = "cp1252"
+"""What a page without a declaration is taken for (WHATWG HTML, "default encoding")."""
+
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _MULTIBYTE = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 _CONTROLS = re.compile("[\x01-\x06\x0e-\x1a\x1c-\x1f\x7f]")
@@ -142,15 +145,35 @@ def _decode_other(data: bytes, declared: str | None, failed: UnicodeDecodeError)
 
 
 def _guess(data: bytes) -> str | None:
-    """charset-normalizer's best guess from a sample around the first byte that is not ASCII."""
+    """charset-normalizer's best guess from the lines that are not ASCII."""
     from charset_normalizer import from_bytes
 
-    first = _NOT_ASCII.search(data)
-    start = max(0, first.start() - _SAMPLE_BYTES // 4) if first else 0
-    sample = data[start : start + _SAMPLE_BYTES]
-    if start:  # whole lines only: no character may be cut
-        sample = sample[sample.find(b"\n") + 1 :]
-    if start + _SAMPLE_BYTES < len(data):
-        sample = sample[: sample.rfind(b"\n") + 1] or sample
-    best = from_bytes(sample).best()
-    return best.encoding if best else None
+    matches = from_bytes(_sample(data))
+    best = matches.best()
+    if best is None:
+        return None
+    # Among Latin alphabets the guess is often a coin toss; what browsers assume is the likeliest.
+    for match in matches:
+        if (
+            match.encoding == _LIKELIEST
+            and match.chaos <= best.chaos + 0.05
+            and match.coherence >= best.coherence - 0.02
+        ):
+            return _LIKELIEST
+    return best.encoding
+
+
+def _sample(data: bytes) -> bytes:
+    """The first lines that hold a byte above ASCII: whole ones, so that no character is cut."""
+    lines: list[bytes] = []
+    size = at = 0
+    while size < _SAMPLE_BYTES:
+        found = _NOT_ASCII.search(data, at)
+        if not found:
+            break
+        start = data.rfind(b"\n", at, found.start()) + 1 or at
+        end = data.find(b"\n", found.end()) + 1 or len(data)
+        lines.append(data[start:end])
+        size += end - start
+        at = end
+    return b"".join(lines)

@@ -19,7 +19,7 @@ _BOILERPLATE_ROLES = frozenset(["navigation", "banner", "contentinfo", "search",
 _PAGE_FURNITURE = frozenset(["header", "footer", "aside"])
 """Boilerplate of the page, but content inside its main part: an article has a header of its own."""
 
-_LAYS_OUT = frozenset("table h1 h2 h3 h4 h5 h6 pre ul ol dl blockquote section article main".split())
+_LAYS_OUT = frozenset("table h1 h2 h3 h4 h5 h6 pre blockquote section article main".split())
 """What a cell of data does not hold; a table with one of these arranges the page."""
 
 _MAIN_SHARE = 0.5
@@ -33,9 +33,12 @@ def is_invisible(element: _Element) -> bool:
     return element.tag in INVISIBLE or (hidden is not None and hidden != "until-found")
 
 
-def is_boilerplate(element: _Element, *, in_main: bool) -> bool:
-    """Navigation anywhere; headers, footers and asides of the page itself."""
+def is_boilerplate(element: _Element, *, in_main: bool, in_header: bool) -> bool:
+    """Navigation anywhere; headers, footers and asides of the page itself; lists in any header,
+    which are menus."""
     if element.tag == "nav" or element.get("role") in _BOILERPLATE_ROLES:
+        return True
+    if in_header and element.tag in ("ul", "ol"):
         return True
     return not in_main and element.tag in _PAGE_FURNITURE
 

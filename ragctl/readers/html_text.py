@@ -13,7 +13,7 @@ from ragctl.types import Anchor
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-_SPACES = re.compile(r"[ \t\n\r\f]+")  # not the no-break space
+_SPACES = re.compile(r"[ \t\n\r\f\xa0]+")
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _PARAGRAPHS = frozenset(
     "p h1 h2 h3 h4 h5 h6 pre ul ol dl table blockquote figure section article main header footer "
@@ -47,6 +47,7 @@ class PageText:
         self._expected: int | None = None
         self._pre = 0
         self._in_main = 0
+        self._in_header = 0
         self._lists: list[int | None] = []
         self._tables: list[bool] = []
         self._cells = 0
@@ -56,6 +57,11 @@ class PageText:
     @property
     def text(self) -> str:
         return "".join(self._out)
+
+    @property
+    def _in_data(self) -> bool:
+        """Within a table of data, where a row is a line."""
+        return bool(self._tables) and self._tables[-1]
 
     def read(self, root: _Element) -> None:
         """Walks `root` without recursion, whatever its depth."""
@@ -83,13 +89,16 @@ class PageText:
     def _skips(self, element: _Element) -> bool:
         if is_invisible(element) or is_self_link(element):
             return True
-        return not self._keep_boilerplate and is_boilerplate(element, in_main=self._in_main > 0)
+        return not self._keep_boilerplate and is_boilerplate(
+            element, in_main=self._in_main > 0, in_header=self._in_header > 0
+        )
 
     def _start(self, element: _Element) -> None:
         tag = element.tag
         line: Any = element.sourceline
         self._line = line if line is not None and line < _LINE_LIMIT else None
         self._in_main += is_main(element)
+        self._in_header += tag == "header"
         self._break(tag)
         if tag == "br":
             self._newline()
@@ -103,7 +112,7 @@ class PageText:
             self._cell()
         elif tag in ("ul", "ol"):
             self._lists.append(0 if tag == "ol" else None)
-        elif tag == "li":
+        elif tag == "li" and not self._in_data:
             self._list_item()
 
     def _end(self, element: _Element) -> None:
@@ -117,11 +126,12 @@ class PageText:
             self._tables.pop()
         elif tag in ("ul", "ol"):
             self._lists.pop()
-            if self._lists:
+            if self._lists and not self._in_data:
                 self._gap = min(self._gap, 1)  # a list within a list goes on without a blank line
         elif tag == "img":
             self._add_image(element)
         self._in_main -= is_main(element)
+        self._in_header -= tag == "header"
 
     def _add_image(self, element: _Element) -> None:
         alternative = element.get("alt")
@@ -130,7 +140,7 @@ class PageText:
 
     def _break(self, tag: str) -> None:
         """A block begins or ends."""
-        if self._tables and self._tables[-1] and tag not in ("table", "tr", "caption"):
+        if self._in_data and tag not in ("table", "tr", "caption"):
             if tag in _PARAGRAPHS or tag in _LINES:
                 self._add(" ")  # within a cell of data, all is one line
         elif tag in _PARAGRAPHS:
@@ -144,7 +154,7 @@ class PageText:
     def _newline(self) -> None:
         if self._pre:
             self._pending.append("\n")
-        elif self._tables and self._tables[-1]:
+        elif self._in_data:
             self._add(" ")
         else:
             self._flush()
@@ -152,7 +162,7 @@ class PageText:
 
     def _cell(self) -> None:
         """A cell of data begins: all but a row's first are set off, empty ones too."""
-        if self._tables and self._tables[-1]:
+        if self._in_data:
             if self._cells:
                 self._pending.append(" | ")
             self._cells += 1
@@ -204,7 +214,7 @@ class PageText:
 
     def _heading(self, level: int) -> None:
         """The block under way is a heading; it is written at once, so that its place is known."""
-        if self._tables and self._tables[-1]:
+        if self._in_data:
             return
         text = one_line("".join(self._pending))
         start = self._length + (self._gap if self._length else 0)

@@ -79,12 +79,13 @@ def media_type_of(item: Item, head: bytes | None = None) -> MediaType:
     read as prose.
 
     Args:
-        head: the first `HEAD_BYTES` bytes; None decides without them (a name that no reader takes
-            need not be opened).
+        head: the first `HEAD_BYTES` bytes; of more, only those are looked at. None decides without
+            them: an item whose name no reader takes need not be opened.
     """
     by_name = _declared_or_named(item)
     if by_name.name is None or head is None:
         return by_name
+    head = head[:HEAD_BYTES]
     binary = _binary(head)
     if binary:
         return MediaType(None, binary)

@@ -1,4 +1,4 @@
-"""reStructuredText: the source text less comments and title adornments, with its sections."""
+"""reStructuredText: the source text less comments, labels and title adornments, with its sections."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ragctl.readers.rst_structure import Structure, structure_of
 from ragctl.readers.sections import Heading, keep_lines, sections_of
 from ragctl.types import Document, Item
 
-# ``literal``, then :role:`text <target>` or `text <target>`_, then emphasis, then the rest
-_LITERAL = re.compile(r"``(.+?)``")
+# ``literal`` and \\escaped are out of the way first, then :role:`text <target>` and `text <target>`_
+_VERBATIM = re.compile(r"``(.+?)``|\\(.)")
+_KEPT = re.compile("\0([0-9]+)\0")
 _INTERPRETED = re.compile(r"(?::[\w.:+-]+:)?`([^`]+)`(?::[\w.:+-]+:)?_{0,2}")
 _TARGET = re.compile(r"\s*<[^<>]*>$")
 _EMPHASIS = re.compile(r"(?<![\w*])(\*\*?)(?=\S)(.+?)(?<=\S)\1(?![\w*])")
 _SUBSTITUTION = re.compile(r"(?<!\w)\|(?=\S)([^|]+?)(?<=\S)\|_{0,2}")
 _REFERENCE = re.compile(r"(?<=\w)__?(?!\w)")
-_ESCAPE = re.compile(r"\\(\s?)(.?)")
 
 _TITLE_SOURCE_LIMIT = 2000
 """Characters of a title line that are looked at: the patterns are quadratic in its length."""
@@ -28,8 +28,9 @@ _TITLE_SOURCE_LIMIT = 2000
 class RestructuredTextReader:
     """Reads reStructuredText without resolving anything: directives, roles and code stay as written.
 
-    What no reader of the rendered page sees goes: comments at the left margin (licence headers,
-    notes) and the lines of punctuation around titles. Line anchors stay those of the source.
+    What no reader of the rendered page sees goes: comments (licence headers, notes), labels such as
+    `.. _here:`, and the lines of punctuation around titles. Comments inside directives stay. Line
+    anchors stay those of the source.
     """
 
     name = "rst"
@@ -65,26 +66,25 @@ class RestructuredTextReader:
 
 def _dropped(lines: list[str], structure: Structure) -> set[int]:
     dropped = {line for title in structure.titles for line in title.adornment}
-    for first, end in structure.comments:
+    for first, end in structure.unseen:
         dropped.update(range(first, end))
     return dropped
 
 
 def plain_title(source: str) -> str:
     """A title's text without inline markup: roles and references by their text, targets left out."""
-    source = source[:_TITLE_SOURCE_LIMIT].replace("\0", "")
-    literals: list[str] = []
+    kept: list[str] = []
 
     def keep(found: re.Match[str]) -> str:
-        literals.append(found[1])
-        return "\0"
+        literal, escaped = found.groups()
+        if literal is None and escaped.isspace():
+            return ""  # an escaped space only parts markup from text
+        kept.append(escaped if literal is None else literal)
+        return f"\0{len(kept) - 1}\0"
 
-    text = _LITERAL.sub(keep, source)
+    text = _VERBATIM.sub(keep, source[:_TITLE_SOURCE_LIMIT].replace("\0", ""))
     text = _INTERPRETED.sub(lambda found: _TARGET.sub("", found[1]) or found[1], text)
     text = _EMPHASIS.sub(r"\2", text)
     text = _SUBSTITUTION.sub(r"\1", text)
     text = _REFERENCE.sub("", text)
-    text = _ESCAPE.sub(r"\2", text)
-    for literal in literals:
-        text = text.replace("\0", literal, 1)
-    return one_line(text)
+    return one_line(_KEPT.sub(lambda found: kept[int(found[1])], text))

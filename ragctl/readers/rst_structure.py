@@ -23,6 +23,7 @@ _CONSTRUCT = re.compile(
     )""",
     re.VERBOSE,
 )
+_PLACE = re.compile(r"\.\. _(?:`[^`]+`|(?:[^:\\]|\\.|:(?! |$))+):$")
 _GRID_TABLE = re.compile(r"\+-[-+]+-\+ *$")
 _SIMPLE_TABLE = re.compile(r"=+( +=+)+ *$")
 _SIMPLE_TABLE_BORDER = re.compile(r"=+( +=+)* *$")
@@ -50,23 +51,24 @@ class Title(NamedTuple):
 
 
 class Structure(NamedTuple):
-    """Titles in order, and line ranges (first, end) of comments."""
+    """Titles in order, and line ranges (first, end) of what a rendered page does not show: comments,
+    and targets that only give a place a name (`.. _here:`)."""
 
     titles: list[Title]
-    comments: list[tuple[int, int]]
+    unseen: list[tuple[int, int]]
 
 
 def structure_of(lines: Sequence[str]) -> Structure:
     """Scans `lines`, which are without line ends."""
     scan = _Scan([line.expandtabs(8).rstrip() for line in lines])
-    return Structure(scan.titles, scan.comments)
+    return Structure(scan.titles, scan.unseen)
 
 
 class _Scan:
     def __init__(self, lines: Sequence[str]) -> None:
         self.lines = lines
         self.titles: list[Title] = []
-        self.comments: list[tuple[int, int]] = []
+        self.unseen: list[tuple[int, int]] = []
         self._styles: list[str] = []
         at = 0
         while at < len(lines):
@@ -81,11 +83,11 @@ class _Scan:
         if not line:
             return at + 1
         if line[0] == " ":
-            return self._indented_end(at)
+            return self._quotation(at)
         if _EXPLICIT.match(line):
             return self._explicit(at)
         if _ITEM.match(line) or self._is_enumerated(at):
-            return at + 1
+            return self._literal_end(at + 1) if line.endswith("::") else at + 1
         if _GRID_TABLE.match(line) or _DOCTEST.match(line):
             return self._blank_after(at)
         if _SIMPLE_TABLE.match(line):
@@ -105,14 +107,32 @@ class _Scan:
             at += 1
         return at
 
-    def _explicit(self, at: int) -> int:
-        line = self.lines[at]
-        # an empty comment ends at once: what is indented after it is not its text
-        empty = line == ".." and not self._line(at + 1)
-        end = at + 1 if empty else self._indented_end(at + 1)
-        if not _CONSTRUCT.match(line):
-            self.comments.append((at, end))
+    def _quotation(self, at: int) -> int:
+        """A block quotation or what belongs to a list item; there may be comments at its margin."""
+        end = self._indented_end(at)
+        margin = _indent(self.lines[at])
+        while at < end:
+            line = self.lines[at]
+            if _indent(line) == margin and _EXPLICIT.match(line, margin):
+                at = self._explicit(at, margin)
+            else:
+                at += 1
         return end
+
+    def _explicit(self, at: int, margin: int = 0) -> int:
+        """Explicit markup: with all that is indented more than its two dots."""
+        line = self.lines[at][margin:]
+        end = at + 1
+        # an empty comment ends at once: what is indented after it is not its text
+        if line != ".." or self._line(at + 1):
+            while end < len(self.lines) and (not self.lines[end] or _indent(self.lines[end]) > margin):
+                end += 1
+        if not _CONSTRUCT.match(line) or (_PLACE.match(line) and not self._has_text(at + 1, end)):
+            self.unseen.append((at, end))
+        return end
+
+    def _has_text(self, start: int, end: int) -> bool:
+        return any(self.lines[start:end])
 
     def _is_enumerated(self, at: int) -> bool:
         """A list item, not a paragraph or a title that begins like one: the next line decides."""
@@ -163,7 +183,9 @@ class _Scan:
         while at < len(self.lines) and not self.lines[at]:
             at += 1
         quote = self._line(at)[:1]
-        if quote and not quote.isalnum() and quote != " " and quote.isascii():
+        if quote == " ":
+            return self._indented_end(at)
+        if quote and not quote.isalnum() and quote.isascii():
             while self._line(at).startswith(quote):
                 at += 1
         return at
@@ -172,6 +194,10 @@ class _Scan:
         if style not in self._styles:
             self._styles.append(style)
         self.titles.append(Title(line, self._styles.index(style) + 1, text, adornment))
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 def _width(text: str) -> int:

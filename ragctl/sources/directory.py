@@ -190,9 +190,14 @@ class DirectorySource:
 
     def _enter(self, parent: _Directory, name: str, path: str, real: tuple[str, ...]) -> _Directory | None:
         include = self._include.enter(parent.include, name)
-        if not include or self._exclude.matches(parent.exclude, name):
+        exclude = self._exclude.enter(parent.exclude, name)
+        if (
+            not include
+            or self._exclude.matches(parent.exclude, name)
+            or self._exclude.match_all_below(exclude)
+        ):
             return None
-        return _Directory(path, real, include, self._exclude.enter(parent.exclude, name))
+        return _Directory(path, real, include, exclude)
 
     def _refused(self, path: str, real: str, files: Mapping[str, _Found]) -> Failure | None:
         if not _is_unicode(path):

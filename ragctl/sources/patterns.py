@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 WORK_DIRECTORY = ".ragctl"
 
@@ -109,13 +109,24 @@ class Patterns:
 
     def enter(self, states: Iterable[State], name: str) -> frozenset[State]:
         """The state inside the directory `name`; empty if nothing below it can match."""
-        return self._closed(self._moved(states, name))
+        return self._closed(state for _, state in self._moves(states, name))
 
     def matches(self, states: Iterable[State], name: str) -> bool:
         """Does the entry `name` complete a pattern in a directory with these states?"""
-        return any(self._complete(state) for state in self._moved(states, name))
+        for before, (pattern, at) in self._moves(states, name):
+            # a last `**` has to take a name itself: `docs/**` is no file `docs`
+            if at == len(self._patterns[pattern]) or (at == before and self._is_rest_free(pattern, at)):
+                return True
+        return False
 
-    def _moved(self, states: Iterable[State], name: str) -> Iterable[State]:
+    def match_all_below(self, states: Iterable[State]) -> bool:
+        """Does every entry below a directory with these states match?"""
+        return self._dots and any(
+            at < len(self._patterns[pattern]) and self._is_rest_free(pattern, at) for pattern, at in states
+        )
+
+    def _moves(self, states: Iterable[State], name: str) -> Iterator[tuple[int, State]]:
+        """Where `name` leads: (segments behind before, state after)."""
         for pattern, at in states:
             segments = self._patterns[pattern]
             if at == len(segments):
@@ -123,9 +134,9 @@ class Patterns:
             segment = segments[at]
             if segment is None:
                 if self._dots or not name.startswith("."):
-                    yield pattern, at
+                    yield at, (pattern, at)
             elif segment(name):
-                yield pattern, at + 1
+                yield at, (pattern, at + 1)
 
     def _closed(self, states: Iterable[State]) -> frozenset[State]:
         """With the states that a `**` for no directory at all leads to."""
@@ -138,7 +149,6 @@ class Patterns:
                 out.add((pattern, at))
         return frozenset(out)
 
-    def _complete(self, state: State) -> bool:
-        pattern, at = state
-        rest: Sequence[_Segment | None] = self._patterns[pattern][at:]
-        return all(segment is None for segment in rest)
+    def _is_rest_free(self, pattern: int, at: int) -> bool:
+        """Is all that is left of the pattern `**`?"""
+        return all(segment is None for segment in self._patterns[pattern][at:])

@@ -104,8 +104,7 @@ class AutoSplitter:
     def _drafts(
         self, document: Document, span: Span, headers: Headers, counts: TokenCounts
     ) -> Iterator[_Draft]:
-        header, header_tokens = headers.under(span.headings)
-        budget = self._body - header_tokens
+        budget = self._body - headers.under(span.headings)[1]
         text = document.text
         if span.size <= budget:
             pieces = [(span.start, span.end)]
@@ -124,7 +123,7 @@ class AutoSplitter:
                 # not before the last chunk's second character: starts must ascend
                 start = overlapping_start(text, previous[0] + 1, start, counts, overlap)
             previous = (start, end)
-            yield _Draft(start, end, span.headings, header)
+            yield _Draft(start, end, span.headings, headers.above(span.headings, text[start:end]))
 
     def _fitted(self, document: Document, drafts: list[_Draft], counts: TokenCounts) -> list[_Draft]:
         """The drafts, counted as the model counts; one that is over the limit is halved until it fits."""

@@ -5,7 +5,8 @@
 
     the chunk's text
 
-The title is left out if it is a file's name, the first heading if it repeats the title. Runs of
+The title is left out if it is a file's name, the first heading if it repeats the title, and both
+the title and the last heading where the text itself begins with them. Runs of
 more than three of one punctuation character (rulers, the borders of tables, dotted lines) are
 shortened to three: to the model they are noise at a token a character.
 """
@@ -21,6 +22,9 @@ from ragctl.types import Document
 
 KEPT_OF_RUN = 3
 RUN = re.compile(rf"([^\w\s])\1{{{KEPT_OF_RUN},}}")
+
+_LEAD = 1000
+"""Characters of a chunk that are compared with its headings: longer than any heading."""
 
 _CONTEXT = ("title", "headings")
 Headings = tuple[str, ...]
@@ -78,6 +82,14 @@ class Headers:
     def under(self, path: Headings) -> tuple[str, int]:
         """The header for `path` (one of the prepared, or the beginning of one) and its tokens."""
         return self._known[path]
+
+    def above(self, path: Headings, text: str) -> str:
+        """The header for a chunk under `path` that reads `text`: what it begins with is not repeated."""
+        lead = text[:_LEAD].lstrip("# \t\n")
+        if path and lead.startswith(path[-1]):
+            path = path[:-1]
+        header = self.under(path)[0]
+        return "" if header and header == self._title and lead.startswith(header) else header
 
     def _format(self, title: str, path: Headings) -> str:
         if not self._headings_wanted:

@@ -9,18 +9,21 @@ matches goes to the piece after it, so that the pieces put together are the span
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ragctl.splitters.boundaries import CLAUSE, ITEM, LINE, PARAGRAPH, SENTENCE, WORD
 from ragctl.splitters.token_counts import TokenCounts
 
 if TYPE_CHECKING:
     from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-_PARAGRAPH = r"\n[ \t]*\n"
-_ITEM = r"\n(?=[ \t]*(?:[-*+\u2022|]|#\.|\d{1,3}[.)])[ \t])"
-_SENTENCE = r"(?<=[.!?])\s+(?=\S)|(?<=[。！？])"
-_FALLBACKS = (_PARAGRAPH, _ITEM, _SENTENCE, r"\n", r"\s+", r"(?<=[,;:，、；：])")
+_FALLBACKS = (PARAGRAPH, ITEM, SENTENCE, LINE, WORD, CLAUSE)
+
+_SENTENCE_OR_LINE = re.compile(f"{SENTENCE}|{LINE}")
+_SCRAP = 4
+"""A piece of less than one in so many of the size is a scrap."""
 
 _SEPARATORS = {
     "text/markdown": (r"\n(?=(?:\*{3,}|-{3,}|_{3,})[ \t]*\n)", *_FALLBACKS),
@@ -49,7 +52,7 @@ def cut(
         offset = stop
     if offset != end:
         raise AssertionError("the splitter's pieces are not the text")
-    return _joined(spans, counts, size)
+    return _joined(text, spans, counts, size)
 
 
 def _recursively(span: str, start: int, counts: TokenCounts, size: int, media_type: str) -> list[str]:
@@ -83,7 +86,8 @@ def _measure(span: str, start: int, counts: TokenCounts) -> Callable[[str], int]
         length = known.get(piece)
         if length is None:
             at = span.find(piece, hint)
-            length = counts.size(start + at, start + at + len(piece))
+            # never 0: langchain would carry such a piece over and have it twice
+            length = max(1, counts.size(start + at, start + at + len(piece)))
             known[piece] = length
             hint = at  # its own parts may be asked for next
         return length
@@ -91,15 +95,34 @@ def _measure(span: str, start: int, counts: TokenCounts) -> Callable[[str], int]
     return measure
 
 
-def _joined(spans: list[tuple[int, int]], counts: TokenCounts, size: int) -> list[tuple[int, int]]:
-    """Neighbours that fit together are one: the recursion leaves scraps before each long piece."""
+def _joined(text: str, spans: list[tuple[int, int]], counts: TokenCounts, size: int) -> list[tuple[int, int]]:
+    """The spans without the scraps that the recursion leaves before each long piece.
+
+    Neighbours that fit together become one; a scrap, such as a heading before a long paragraph,
+    takes in the beginning of the next.
+    """
     out: list[tuple[int, int]] = []
     for start, end in spans:
-        if out and counts.size(out[-1][0], end) <= size:
-            out[-1] = (out[-1][0], end)
-        else:
-            out.append((start, end))
+        if out:
+            first, stop = out[-1]
+            if counts.size(first, end) <= size:
+                out[-1] = (first, end)
+                continue
+            if counts.size(first, stop) * _SCRAP < size:
+                start = _later_cut(text, first, stop, end, counts, size)
+                out[-1] = (first, start)
+        out.append((start, end))
     return out
+
+
+def _later_cut(text: str, first: int, cut: int, end: int, counts: TokenCounts, size: int) -> int:
+    """The last good place after `cut` that leaves [first, place) within `size`; `cut` if there is none."""
+    limit = counts.forward(first, end, size)
+    found = cut
+    for place in _SENTENCE_OR_LINE.finditer(text, cut, limit):
+        if text[cut : place.start()].strip():
+            found = place.start()
+    return found
 
 
 @functools.cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING
@@ -18,23 +17,17 @@ CHARACTERS_PER_TOKEN = 32
 thousand characters (WordPiece calls any word of more than 100 unknown), and a passage of a
 megabyte is nothing to show, whatever the model makes of it."""
 
-_BLOCK = 1 << 18
-_SPACE = re.compile(r"\s")
-
 
 class TokenCounts:
     """Counts for spans of `text`, in tokens of its embed input's body: runs of punctuation, which
     `embed_input.squeezed` shortens, count shortened."""
 
     def __init__(self, text: str, tokenizer: Tokenizer) -> None:
-        self._starts = array("q")
-        for start, end in _blocks(text):
-            block = text[start:end]
-            starts = tokenizer.token_starts(block)
-            runs = [(run.start() + KEPT_OF_RUN, run.end()) for run in RUN.finditer(block)]
-            if runs:
-                starts = _without(starts, runs)
-            self._starts.frombytes((starts.astype("int64") + start).tobytes())
+        starts = tokenizer.token_starts(text)
+        runs = [(run.start() + KEPT_OF_RUN, run.end()) for run in RUN.finditer(text)]
+        if runs:
+            starts = _without(starts, runs)
+        self._starts = array("q", starts.astype("int64", copy=False).tobytes())
 
     def tokens(self, start: int, end: int) -> int:
         """Tokens that begin in the span."""
@@ -59,23 +52,11 @@ class TokenCounts:
         return min(offset, max(start, by_length, self._starts[token] if token > 0 else 0))
 
 
-def _blocks(text: str) -> list[tuple[int, int]]:
-    """Spans of bounded length that end at white space where there is some, for a bounded memory."""
-    out = []
-    start = 0
-    while len(text) - start > _BLOCK:
-        found = _SPACE.search(text, start + _BLOCK, start + 2 * _BLOCK)
-        end = found.start() if found else min(start + 2 * _BLOCK, len(text))
-        out.append((start, end))
-        start = end
-    out.append((start, len(text)))
-    return out
-
-
 def _without(starts: Offsets, runs: list[tuple[int, int]]) -> Offsets:
     """`starts` less those inside one of the `runs`."""
     import numpy as np
 
     edges = np.array(runs, dtype=np.int64).reshape(-1)
     # an odd position among the edges is inside a run
-    return starts[np.searchsorted(edges, starts, side="right") % 2 == 0]
+    outside: Offsets = starts[np.searchsorted(edges, starts, side="right") % 2 == 0]
+    return outside

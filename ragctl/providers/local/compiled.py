@@ -7,6 +7,7 @@ loading a compiled model, and there is nothing that could be stale, damaged or w
 from __future__ import annotations
 
 import json
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,6 +33,8 @@ MIN_COSINE = 0.9999
 """Least cosine to the reference vectors (sentence-transformers, float32) that is let pass."""
 
 _import_lock = Lock()
+_process: int | None = None
+"""The process that uses OpenVINO, once one does."""
 
 
 class CompiledEncoder:
@@ -76,7 +79,7 @@ def compile_encoder(
         MissingPackage: OpenVINO is not installed.
         Unavailable: a file is damaged, or this processor computes other vectors.
     """
-    ov = _import_openvino()
+    ov = import_openvino()
     # Hashing releases the interpreter's lock, so it costs next to nothing beside building the graph.
     with ThreadPoolExecutor(1, thread_name_prefix="ragctl-checksum") as beside:
         intact = beside.submit(files.verify, WEIGHTS)
@@ -101,7 +104,23 @@ def compile_encoder(
     )
 
 
-def _import_openvino() -> Any:
+def refuse_after_fork() -> None:
+    """Notes the process at first use.
+
+    Raises:
+        Unavailable: OpenVINO was used before this process was forked; it would hang or crash here.
+    """
+    global _process
+    if _process is None:
+        _process = os.getpid()
+    if _process != os.getpid():
+        raise Unavailable(
+            "the local embedder was in use before this process was forked, and does not survive that",
+            hint="start processes with the method 'spawn', or fork before anything is embedded",
+        )
+
+
+def import_openvino() -> Any:
     """Imports OpenVINO without its model converter, whose import sends an event to Google Analytics.
 
     `openvino` imports `openvino.tools.ovc`, which by default writes a client id to the home directory
@@ -163,7 +182,7 @@ class _Reference:
     def __init__(self, files: ModelFiles, tokenizer: LocalTokenizer) -> None:
         import numpy as np
 
-        source = Path(__file__).with_name(files.model.reference)
+        source = Path(__file__).parent / files.model.reference
         known = json.loads(source.read_text(encoding="utf-8"))
         self._vectors = np.array(known["vectors"], np.float32)
         ids = tokenizer.token_ids(known["texts"])

@@ -33,7 +33,8 @@ class LocalEmbedder:
     """A sentence encoder that OpenVINO runs; implements `ports.Embedder`.
 
     Nothing is loaded before the first use of `tokenizer`, `embed` or `embed_queries`. May be shared
-    between threads, not across a fork.
+    between threads. A child forked after the first embedding cannot embed (OpenVINO's threads do not
+    survive a fork) and is told so; spawn processes instead, or fork before.
 
     Args:
         model: name of a known model, see `model_files.py`.
@@ -143,8 +144,9 @@ class LocalEmbedder:
             )
 
     def _encoder(self, goal: Goal) -> CompiledEncoder:
-        from ragctl.providers.local.compiled import compile_encoder
+        from ragctl.providers.local.compiled import compile_encoder, refuse_after_fork
 
+        refuse_after_fork()
         with self._lock:
             if goal not in self._compiled:
                 files = find_files(self._model)
