@@ -26,11 +26,14 @@ def _folded(word: str) -> str:
 
 
 def _stem(word: str) -> str:
-    """A crude stem, for marking only: the plural and the commonest endings go."""
-    for ending in ("ing", "ies", "ed", "es", "s"):
+    """A crude stem, for marking only: the commonest English endings go."""
+    for ending, instead in (("ies", "y"), ("ied", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", "")):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word
+            word = word.removesuffix(ending) + instead
+            break
+    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeioulsz":
+        word = word[:-1]  # stopped, running
+    return word.removesuffix("e") if len(word) > 3 else word
 
 
 def question_stems(question: str) -> frozenset[str]:
