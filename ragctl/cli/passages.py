@@ -49,18 +49,23 @@ def matches(text: str, stems: frozenset[str]) -> list[tuple[int, int]]:
 
 
 # Lines that do not go on in the next one: lists, tables, headings, quotes, code and directives.
-_OWN_LINE = re.compile(r"\s|[-*+|>#`~:=.]|\d+[.)]\s|\S+:$|$")
+_OWN_LINE = re.compile(r"\s|[-*+|>#~:=.$]|\d+[.)]\s|\S+:$|$")
+_FENCE = re.compile(r"\s*(```|~~~)")
 
 
 def reflowed(text: str) -> str:
     """`text` for reading: lines of prose that the source broke are joined, all others stay as they are."""
     lines: list[str] = []
+    fenced = after_prose = False
     for line in text.splitlines():
-        joins = lines and lines[-1] and not _OWN_LINE.match(lines[-1]) and not _OWN_LINE.match(line)
-        if joins:
+        fence = _FENCE.match(line) is not None
+        prose = not (fenced or fence or _OWN_LINE.match(line))
+        if prose and after_prose:
             lines[-1] += " " + line
-        elif line.strip() or (lines and lines[-1].strip()):
+        elif line.strip() or (lines and lines[-1]):
             lines.append(line.rstrip())
+        fenced ^= fence
+        after_prose = prose
     return "\n".join(lines).strip("\n")
 
 

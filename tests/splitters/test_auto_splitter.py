@@ -92,7 +92,7 @@ def test_context_says_what_goes_into_the_header(
 
 
 def test_a_long_heading_path_is_shortened_for_the_model_only(minilm_tokenizer: LocalTokenizer) -> None:
-    names = tuple(f"{name} {WORDS} {WORDS}" for name in ("one", "two", "three", "four"))
+    names = tuple(f"{name} {WORDS} {WORDS} {WORDS}" for name in ("one", "two", "three", "four"))
     document = document_of(SENTENCES * 9, sections=[Section(0, len(SENTENCES) * 9, names)])
     chunks = split(minilm_tokenizer, document, max_tokens=128)
     assert len(chunks) > 1
