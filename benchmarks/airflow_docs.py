@@ -50,7 +50,7 @@ def main() -> None:
             pages.extractall(base / "pages", filter="data")
         spec = base / "airflow-docs.yaml"
         spec.write_text(
-            "name: airflow-docs\nsources:\n  - {type: directory, path: pages, include: ['**/*.rst']}\n",
+            "name: airflow-docs\nsources:\n  - {type: directory, path: pages, include: ['**/*.rst', '**/*.md']}\n",
             encoding="utf-8",
         )
         try:

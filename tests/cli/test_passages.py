@@ -52,8 +52,7 @@ def test_an_excerpt_of_one_endless_word() -> None:
 
 
 def test_prose_is_joined_and_structure_is_not() -> None:
-    structure = "- one\n- two\n\n    code = 1\n    more = 2\n| a | b |\n| 1 | 2 |\n# Head\nText.\n\n```\n$ one\ntwo\nthree\n```"
-    assert (
-        reflowed("A line that\n`goes` on here.\n\n\n" + structure)
-        == "A line that `goes` on here.\n\n" + structure
-    )
+    lists = "- one\n- two\n\n    code = 1\n    more = 2\n| a | b |\n| 1 | 2 |\n# Head\nText."
+    structure = lists + "\n\n```\n$ one\ntwo\nthree\n```"
+    prose = "A line that\n`goes` on here.\n\n\n"
+    assert reflowed(prose + structure) == "A line that `goes` on here.\n\n" + structure
