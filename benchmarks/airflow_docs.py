@@ -50,7 +50,9 @@ def main() -> None:
             pages.extractall(base / "pages", filter="data")
         spec = base / "airflow-docs.yaml"
         spec.write_text(
-            "name: airflow-docs\nsources:\n  - {type: directory, path: pages, include: ['**/*.rst', '**/*.md']}\n",
+            "name: airflow-docs\n"
+            "sources:\n"
+            "  - {type: directory, path: pages, include: ['**/*.rst', '**/*.md']}\n",
             encoding="utf-8",
         )
         try:

@@ -49,6 +49,7 @@ class PageText:
         self._in_main = 0
         self._in_header = 0
         self._lists: list[int | None] = []
+        self._heading_start = (0, 0)
         self._tables: list[bool] = []
         self._cells = 0
         self.anchors: list[Anchor] = []
@@ -100,7 +101,9 @@ class PageText:
         self._in_main += is_main(element)
         self._in_header += tag == "header"
         self._break(tag)
-        if tag == "br":
+        if tag in _HEADINGS:
+            self._heading_start = (self._length, len(self._out))
+        elif tag == "br":
             self._newline()
         elif tag == "pre":
             self._pre += 1
@@ -118,7 +121,7 @@ class PageText:
     def _end(self, element: _Element) -> None:
         tag = element.tag
         if tag in _HEADINGS:
-            self._heading(_HEADINGS[tag])
+            self._end_heading(_HEADINGS[tag])
         self._break(tag)
         if tag == "pre":
             self._pre -= 1
@@ -128,6 +131,8 @@ class PageText:
             self._lists.pop()
             if self._lists and not self._in_data:
                 self._gap = min(self._gap, 1)  # a list within a list goes on without a blank line
+        elif tag == "li":
+            self._prefix = ""  # an item without text
         elif tag == "img":
             self._add_image(element)
         self._in_main -= is_main(element)
@@ -212,12 +217,12 @@ class PageText:
         self._out.append(text)
         self._length += len(text)
 
-    def _heading(self, level: int) -> None:
-        """The block under way is a heading; it is written at once, so that its place is known."""
-        if self._in_data:
-            return
-        text = one_line("".join(self._pending))
-        start = self._length + (self._gap if self._length else 0)
+    def _end_heading(self, level: int) -> None:
+        """All that was written since the heading began is its text, in however many blocks."""
         self._flush()
+        length, parts = self._heading_start
+        written = "".join(self._out[parts:])
+        text = one_line(written)
         if text:
-            self.headings.append(Heading(start, level, text))
+            gap = len(written) - len(written.lstrip("\n"))
+            self.headings.append(Heading(length + gap, level, text))

@@ -149,6 +149,19 @@ def test_tables_that_lay_out_a_page_are_blocks() -> None:
     assert document.text == "Left\n\na\n\n1 | 2"
 
 
+def test_a_heading_of_several_lines_is_one_heading() -> None:
+    document = read("a.html", "<p>x</p><h2>One<br>two <div>three</div></h2><p>y</p><h3> </h3>z")
+    assert document.text == "x\n\nOne\ntwo\nthree\n\ny\n\nz"
+    assert outline(document) == [(), ("One two three",)]
+    assert document.text[document.sections[1].start :].startswith("One")
+
+
+def test_an_item_without_text_marks_nothing() -> None:
+    assert (
+        read("a.html", "<ol><li></li><li>two</li></ol><ul><li> </li></ul><p>end</p>").text == "2. two\n\nend"
+    )
+
+
 def test_invisible_parts_are_left_out() -> None:
     document = read(
         "a.html",
