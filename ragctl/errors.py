@@ -123,6 +123,12 @@ class RunInProgress(GuardRefused):
     kind = "run_in_progress"
 
 
+class LeaseLost(GuardRefused):
+    """The run no longer holds the index: another one took over, or it was abandoned."""
+
+    kind = "lease_lost"
+
+
 class Mismatch(RagctlError):
     """Index, state and spec do not fit one another."""
 

@@ -38,12 +38,13 @@ def make_plan(
     ledger: Mapping[ItemKey, LedgerItem],
     *,
     existing: Existing = "replace",
+    retry_failed: bool = False,
 ) -> Plan:
     """Sorts every listed and every known item.
 
     An item whose fingerprint is the ledger's is left alone: unchanged, skipped or known to fail as
     before. Any other is read. With `existing="skip"` or `"error"` what is stored already is not
-    replaced, and nothing is deleted.
+    replaced, and nothing is deleted. With `retry_failed`, what failed for good is tried once more.
     """
     add: list[Item] = []
     change: list[Item] = []
@@ -62,7 +63,9 @@ def make_plan(
         row = ledger.get(key)
         if row is None:
             add.append(item)
-        elif not item.fingerprint or row.fingerprint != item.fingerprint or _worth_retrying(row):
+        elif (
+            not item.fingerprint or row.fingerprint != item.fingerprint or _worth_retrying(row, retry_failed)
+        ):
             if row.stored and existing == "skip":
                 skipped.append(key)
             else:
@@ -86,8 +89,8 @@ def make_plan(
     )
 
 
-def _worth_retrying(row: LedgerItem) -> bool:
-    return row.failure is not None and row.failure.retryable
+def _worth_retrying(row: LedgerItem, retry_failed: bool) -> bool:
+    return row.failure is not None and (row.failure.retryable or retry_failed)
 
 
 def guard_deletions(

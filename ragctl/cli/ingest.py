@@ -43,6 +43,10 @@ def ingest(
             "--allow-partial", help="Publish a new generation although documents of the old one failed in it."
         ),
     ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again what failed for good, too.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for another run on this index to end.")] = False,
     output: FormatOption = Format.TABLE,
     overrides: SetOption = None,
     verbose: VerboseOption = False,
@@ -58,7 +62,13 @@ def ingest(
     progress = make_progress(log_json=log_json, verbose=verbose)
     with StopSwitch(progress.note) as stop:
         report = run_ingest(
-            loaded, allow_delete=allow_delete, allow_partial=allow_partial, progress=progress, stop=stop
+            loaded,
+            allow_delete=allow_delete,
+            allow_partial=allow_partial,
+            retry_failed=retry_failed,
+            wait=wait,
+            progress=progress,
+            stop=stop,
         )
     if output is Format.JSON:
         print_json(report.as_json())

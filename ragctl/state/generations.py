@@ -94,7 +94,7 @@ class Generations:
         """Flips the pointer from `instead_of` to `generation`, if nobody has moved it meanwhile.
 
         Raises:
-            RunInProgress: somebody has.
+            RunInProgress: somebody has, or `generation` was dropped.
         """
         with self._connection.transaction():
             moved = self._connection.execute(
@@ -107,10 +107,15 @@ class Generations:
                 "UPDATE ragctl.generations SET status = 'kept' WHERE index_name = %s AND status = 'active'",
                 (self.index,),
             )
-            self._connection.execute(
-                "UPDATE ragctl.generations SET status = 'active', published_at = now() WHERE id = %s",
+            made_active = self._connection.execute(
+                "UPDATE ragctl.generations SET status = 'active', published_at = now() "
+                "WHERE id = %s AND status <> 'dropped'",
                 (generation.id,),
-            )
+            ).rowcount
+            if made_active != 1:
+                raise RunInProgress(
+                    f"another run has dropped generation {generation.number} of {self.index!r} meanwhile"
+                )
 
     def mark_dropped(self, generation: Generation) -> None:
         """Its ledger goes, its row stays as history. Its tables are the store's to drop."""

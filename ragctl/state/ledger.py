@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ragctl.state.json_text import json_text
 from ragctl.types import EmbeddedDocument, Failure, Item, ItemKey, LedgerItem
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Ledger:
                 fingerprint = excluded.fingerprint, failure = excluded.failure,
                 attempts = ragctl.items.attempts + 1, failed_at = now(), skipped = NULL
             """,
-            (self._generation, item.source, item.path, _fingerprint(item), json.dumps(asdict(failure))),
+            (self._generation, item.source, item.path, _fingerprint(item), json_text(asdict(failure))),
         )
 
     def record_skipped(self, item: Item, reason: str) -> None:

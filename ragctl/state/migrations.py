@@ -82,7 +82,31 @@ CREATE TABLE ragctl.vectors (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_SECOND = """
+CREATE TABLE ragctl.leases (
+    index_name text PRIMARY KEY,
+    run        text NOT NULL,
+    epoch      bigint NOT NULL,
+    taken_at   timestamptz NOT NULL DEFAULT now(),
+    renewed_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE ragctl.texts (
+    index_name  text NOT NULL,
+    source      text NOT NULL,
+    path        text NOT NULL,
+    extract     text NOT NULL,
+    fingerprint text NOT NULL,
+    digest      text NOT NULL,
+    documents   bytea NOT NULL,
+    PRIMARY KEY (index_name, source, path)
+);
+ALTER TABLE ragctl.vectors ADD COLUMN added_at timestamptz NOT NULL DEFAULT now();
+CREATE INDEX vectors_by_age ON ragctl.vectors (added_at);
+ALTER TABLE ragctl.runs DROP CONSTRAINT runs_status_check;
+ALTER TABLE ragctl.runs ADD CHECK (status IN ('running', 'done', 'failed', 'interrupted', 'abandoned'));
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
 _LOCK_KEY = 0x7261_6763_746C  # "ragctl": two processes must not migrate at once
 
 

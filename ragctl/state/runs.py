@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from ragctl.state.json_text import json_text
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -36,7 +37,7 @@ class Runs:
         """`status`: done, failed or interrupted."""
         self._connection.execute(
             "UPDATE ragctl.runs SET status = %s, finished_at = now(), record = %s WHERE id = %s",
-            (status, json.dumps(record), run),
+            (status, json_text(record), run),
         )
 
     def close_dead(self) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ragctl.errors import Mismatch
+from ragctl.errors import Mismatch, Unavailable
 from ragctl.types import EmbeddedDocument, Hit
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
+_NAME_BYTES = 63  # of an identifier: PostgreSQL's NAMEDATALEN - 1; it cuts longer ones without an error
 _CHUNK_COLUMNS = (
     ("document", "int8"),
     ("ordinal", "int4"),
@@ -40,22 +42,34 @@ class PgVectorStore:
 
     Args:
         connection: in autocommit mode; every write is one transaction, or joins the caller's.
-        schema, prefix: any names; they are quoted.
+        schema, prefix: any names whose UTF-8 fits an identifier; they are quoted.
         dimension: of the vectors.
+
+    Raises:
+        ValueError: a name is too long.
     """
 
     def __init__(self, connection: Connection[Any], *, schema: str, prefix: str, dimension: int) -> None:
         from pgvector.psycopg import register_vector
-        from psycopg import sql
+        from psycopg.types import TypeInfo
 
-        register_vector(connection)
+        names = (schema, f"{prefix}_documents", f"{prefix}_chunks")
+        too_long = [name for name in names if len(name.encode()) > _NAME_BYTES]
+        if too_long:
+            raise ValueError(f"the name {too_long[0]!r} is longer than {_NAME_BYTES} bytes")
         self._connection = connection
         self._dimension = dimension
-        self._documents = sql.Identifier(schema, f"{prefix}_documents")
-        self._chunks = sql.Identifier(schema, f"{prefix}_chunks")
+        self._tables = {"documents": (schema, names[1]), "chunks": (schema, names[2])}
+        if TypeInfo.fetch(connection, "vector") is not None:  # else `create` brings it
+            register_vector(connection)
 
     def create(self) -> None:
-        """Makes the tables unless they are there."""
+        """Makes the tables, and the extension in the database, unless they are there.
+
+        Raises:
+            Unavailable: the extension is missing and cannot be made.
+        """
+        _make_extension(self._connection)
         self._execute(
             """
             CREATE TABLE IF NOT EXISTS {documents} (
@@ -97,7 +111,18 @@ class PgVectorStore:
         self._execute("DROP TABLE IF EXISTS {chunks}, {documents}")
 
     def replace(self, documents: Sequence[EmbeddedDocument]) -> None:
-        """Each document's chunks are those given, and no others; readers see old or new, whole."""
+        """Each document's chunks are those given, and no others; readers see old or new, whole.
+
+        Raises:
+            Mismatch: a vector has another dimension, or the tables are gone; nothing was written.
+        """
+        for document in documents:
+            if document.vectors.shape[1] != self._dimension:
+                raise Mismatch(
+                    f"its vectors have {document.vectors.shape[1]} dimensions, the index has "
+                    f"{self._dimension}",
+                    where=f"{document.document.source}:{document.document.path}",
+                )
         with self._connection.transaction():
             ids = self._upsert_documents(documents)
             self._execute("DELETE FROM {chunks} WHERE document = ANY(%s)", (list(ids.values()),))
@@ -131,7 +156,9 @@ class PgVectorStore:
         from psycopg import sql
 
         columns = sql.SQL(", ").join(sql.Identifier(name) for name, _ in _CHUNK_COLUMNS)
-        statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT BINARY)").format(self._chunks, columns)
+        statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT BINARY)").format(
+            sql.Identifier(*self._tables["chunks"]), columns
+        )
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.set_types([kind for _, kind in _CHUNK_COLUMNS])
             for document in documents:
@@ -155,7 +182,10 @@ class PgVectorStore:
     def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
         """The k nearest chunks by cosine for each row of `vectors` (questions, dimension), best first.
 
-        Exact; of equal scores the earlier document and span comes first. `score` is the cosine.
+        Exact; of equal scores the first by source, path and span comes first. `score` is the cosine.
+
+        Raises:
+            Mismatch: the vectors have another dimension, or the tables are gone.
         """
         if vectors.shape[1] != self._dimension:
             raise Mismatch(
@@ -166,11 +196,10 @@ class PgVectorStore:
     def _search_one(self, vector: Vectors, k: int) -> list[Hit]:
         rows = self._execute(
             """
-            SELECT 1 - n.distance, d.source, d.path, d.uri, d.title, d.metadata, n.span_start, n.span_end,
-                   n.text, n.headings, n.line, n.page, n.sheet
-            FROM (SELECT *, embedding <=> %s AS distance FROM {chunks} ORDER BY distance LIMIT %s) n
-            JOIN {documents} d ON d.id = n.document
-            ORDER BY n.distance, d.source, d.path, n.ordinal
+            SELECT c.embedding <=> %s AS distance, d.source, d.path, d.uri, d.title, d.metadata,
+                   c.span_start, c.span_end, c.text, c.headings, c.line, c.page, c.sheet
+            FROM {chunks} c JOIN {documents} d ON d.id = c.document
+            ORDER BY distance, d.source, d.path, c.ordinal LIMIT %s
             """,
             (vector, k),
             binary=True,
@@ -188,9 +217,11 @@ class PgVectorStore:
 
     def exists(self) -> bool:
         """Are the tables there?"""
+        from psycopg import sql
+
         row = self._connection.execute(
             "SELECT to_regclass(%s) IS NOT NULL AND to_regclass(%s) IS NOT NULL",
-            (self._chunks.as_string(self._connection), self._documents.as_string(self._connection)),
+            [sql.Identifier(*name).as_string(self._connection) for name in self._tables.values()],
         ).fetchone()
         return bool(row and row[0])
 
@@ -202,7 +233,7 @@ class PgVectorStore:
         """A document's chunks in order: ordinal, start, end, line, page, sheet, headings, tokens, text."""
         from psycopg.rows import dict_row
 
-        with self._connection.cursor(row_factory=dict_row) as cursor:
+        with _tables_expected(), self._connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(
                 self._sql(
                     """
@@ -210,20 +241,61 @@ class PgVectorStore:
                            c.headings, c.tokens, c.text
                     FROM {chunks} c JOIN {documents} d ON d.id = c.document
                     WHERE d.source = %s AND d.path = %s ORDER BY c.ordinal
-                    """
+                    """,
+                    beside_placeholders=True,
                 ),
                 (source, path),
             ).fetchall()
 
     def _execute(self, statement: str, parameters: Sequence[object] = (), *, binary: bool = False) -> Any:
-        return self._connection.execute(self._sql(statement), parameters or None, binary=binary)
+        composed = self._sql(statement, beside_placeholders=bool(parameters))
+        with _tables_expected():
+            return self._connection.execute(composed, parameters or None, binary=binary)
 
-    def _sql(self, statement: str) -> sql.Composed:
+    def _sql(self, statement: str, *, beside_placeholders: bool) -> sql.Composed:
+        """The statement with the names in it; beside placeholders, psycopg reads %% as a percent sign."""
         from psycopg import sql
 
-        return sql.SQL(statement).format(
-            documents=self._documents, chunks=self._chunks, dimension=sql.Literal(self._dimension)
-        )
+        percent = "%%" if beside_placeholders else "%"
+        names = {
+            key: sql.Identifier(*(part.replace("%", percent) for part in name))
+            for key, name in self._tables.items()
+        }
+        return sql.SQL(statement).format(**names, dimension=sql.Literal(self._dimension))
+
+
+def _make_extension(connection: Connection[Any]) -> None:
+    import psycopg
+    from pgvector.psycopg import register_vector
+    from psycopg.types import TypeInfo
+
+    if TypeInfo.fetch(connection, "vector") is not None:
+        return
+    try:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        register_vector(connection)
+    except (psycopg.ProgrammingError, psycopg.NotSupportedError, psycopg.errors.UndefinedFile) as error:
+        raise Unavailable(
+            f"the database has no type `vector` to use: {str(error).splitlines()[0]}",
+            where="store",
+            hint="install pgvector on the server, then let the database's owner run "
+            "CREATE EXTENSION vector, in a schema on the search_path",
+        ) from error
+
+
+@contextmanager
+def _tables_expected() -> Iterator[None]:
+    """Tables that are gone were dropped by another run, which replaced their generation, or by hand."""
+    from psycopg.errors import UndefinedTable
+
+    try:
+        yield
+    except UndefinedTable as error:
+        raise Mismatch(
+            f"the tables of the index are gone: {str(error).splitlines()[0]}",
+            where="store",
+            hint="run the command again; if they are still gone, `ragctl doctor SPEC` says more",
+        ) from error
 
 
 def _rows(document: EmbeddedDocument) -> Iterator[tuple[Any, ...]]:
@@ -244,9 +316,10 @@ def _rows(document: EmbeddedDocument) -> Iterator[tuple[Any, ...]]:
 
 
 def _hit(number: int, row: tuple[Any, ...]) -> Hit:
-    score, source, path, uri, title, metadata, start, end, text, headings, line, page, sheet = row
+    distance, source, path, uri, title, metadata, start, end, text, headings, line, page, sheet = row
+    score = 1.0 - float(distance)
     return Hit(
-        score=float(score),
+        score=score,
         source=source,
         document=path,
         uri=uri,
@@ -259,5 +332,5 @@ def _hit(number: int, row: tuple[Any, ...]) -> Hit:
         page=page,
         sheet=sheet,
         metadata=metadata,
-        trail={"dense": {"rank": number, "score": float(score)}},
+        trail={"dense": {"rank": number, "score": score}},
     )

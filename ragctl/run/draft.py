@@ -1,0 +1,92 @@
+"""The draft of an ingest: what is listed, where it goes, what is to be done and what is refused.
+
+`ragctl plan` shows it and `ragctl ingest` carries it out; both make it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ragctl.errors import ListingFailed
+from ragctl.plan import Plan, guard_deletions, guard_existing, make_plan
+from ragctl.run.composition import Composition
+from ragctl.run.generation_choice import Target, choose_target
+from ragctl.state.generations import Generations
+from ragctl.types import Failure, Item, ItemKey, LedgerItem
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Nothing of it has been done yet.
+
+    Attributes:
+        ledger: what is known of the items in the generation that is written to.
+        gone: items that are not listed any more, by the id of the generation that has them.
+        deleted: those of them that are stored in the active generation or in the one written to.
+    """
+
+    plan: Plan
+    target: Target
+    ledger: dict[ItemKey, LedgerItem]
+    gone: dict[int, list[ItemKey]]
+    deleted: frozenset[ItemKey]
+
+
+def make_draft(
+    composition: Composition,
+    generations: Generations,
+    *,
+    allow_delete: int | None = None,
+    retry_failed: bool = False,
+) -> Draft:
+    """Lists the sources and sorts what they list. Writes nothing.
+
+    Args:
+        allow_delete: this many documents may be deleted whatever their share.
+        retry_failed: try again what failed for good, too.
+
+    Raises:
+        GuardRefused: a source cannot be listed or lists nothing, or too much would be deleted.
+    """
+    generations.check_owner(composition.spec.name)
+    listing = _list(composition, allow_delete)
+    target = choose_target(composition, generations)
+    existing = composition.spec.store.existing
+    ledger = target.ledger_items()
+    plan = make_plan(listing, ledger, existing=existing, retry_failed=retry_failed)
+    guard_existing(plan, existing)
+    gone, stored = _gone(target, listing) if existing == "replace" else ({}, set())
+    listed = _keys(listing)
+    deleted = frozenset(key for key in stored if key not in listed)
+    guard_deletions(sorted(deleted), stored, allow_delete=allow_delete)
+    return Draft(plan, target, ledger, gone, deleted)
+
+
+def _list(composition: Composition, allow_delete: int | None) -> list[Item | Failure]:
+    listing: list[Item | Failure] = []
+    for source in composition.sources:
+        before = len(listing)
+        listing.extend(source.items())
+        if len(listing) == before and allow_delete is None:
+            raise ListingFailed(
+                f"the source {source.name!r} lists nothing; nothing was written",
+                hint="look at its path, include and exclude; if it is to be empty: --allow-delete N",
+            )
+    return listing
+
+
+def _keys(listing: Sequence[Item | Failure]) -> set[ItemKey]:
+    return {(one.source, one.document if isinstance(one, Failure) else one.path) for one in listing}
+
+
+def _gone(target: Target, listing: Sequence[Item | Failure]) -> tuple[dict[int, list[ItemKey]], set[ItemKey]]:
+    """What each generation has that is not listed, and what is stored now in those that matter."""
+    listed = _keys(listing)
+    gone: dict[int, list[ItemKey]] = {}
+    stored: set[ItemKey] = set()
+    for generation, rows in target.known_items():
+        gone[generation.id] = sorted(key for key in rows if key not in listed)
+        if generation in (target.active, target.existing):
+            stored.update(key for key, row in rows.items() if row.stored)
+    return gone, stored

@@ -1,0 +1,96 @@
+"""Extracted text, kept so that planning, ingesting and re-chunking parse an item once."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ragctl.types import Anchor, Document, Item, Section
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# Written together, in one transaction that does not wait for the disk: what a crash loses is parsed again.
+FLUSH_ITEMS = 100
+FLUSH_BYTES = 4_000_000
+
+
+class TextCache:
+    """The documents that each item gave, by the item's fingerprint and the recipe's extract part.
+
+    One entry an item: the last one. Compressed JSON in the state's database.
+    """
+
+    def __init__(self, connection: Connection[Any], index: str, extract: str) -> None:
+        self._connection = connection
+        self._index = index
+        self._extract = extract
+        self._unwritten: dict[tuple[str, str], tuple[str, str, bytes]] = {}
+
+    def find(self, item: Item, digest: str | None = None) -> list[Document] | None:
+        """The item's documents if they were extracted before, else None.
+
+        Args:
+            digest: SHA-256 (hex) of the item's bytes, if they were read; without it the fingerprint
+                decides, and the item need not be opened.
+        """
+        if digest is None and not (item.fingerprint and item.settled):
+            return None
+        row = self._connection.execute(
+            "SELECT documents FROM ragctl.texts WHERE index_name = %s AND source = %s AND path = %s "
+            "AND extract = %s AND (digest = %s OR (%s::text IS NULL AND fingerprint = %s))",
+            (self._index, item.source, item.path, self._extract, digest, digest, item.fingerprint),
+        ).fetchone()
+        return [_document(entry, item) for entry in json.loads(zlib.decompress(row[0]))] if row else None
+
+    def keep(self, item: Item, digest: str, documents: list[Document]) -> None:
+        """Remembers what `item` gave. Written by `flush`, or when enough has come together."""
+        packed = zlib.compress(json.dumps([_entry(one) for one in documents]).encode("utf-8"), 1)
+        fingerprint = item.fingerprint if item.settled else ""
+        self._unwritten[item.source, item.path] = (fingerprint, digest, packed)
+        size = sum(len(entry[2]) for entry in self._unwritten.values())
+        if len(self._unwritten) >= FLUSH_ITEMS or size >= FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what is not written yet."""
+        if not self._unwritten:
+            return
+        rows = [(source, path, *entry) for (source, path), entry in self._unwritten.items()]
+        with self._connection.transaction():
+            self._connection.execute("SET LOCAL synchronous_commit = off")
+            self._connection.execute(
+                """
+                INSERT INTO ragctl.texts (index_name, extract, source, path, fingerprint, digest, documents)
+                SELECT %s, %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
+                ON CONFLICT (index_name, source, path) DO UPDATE SET
+                    extract = excluded.extract, fingerprint = excluded.fingerprint,
+                    digest = excluded.digest, documents = excluded.documents
+                """,
+                (self._index, self._extract, *(list(column) for column in zip(*rows, strict=True))),
+            )
+        self._unwritten.clear()
+
+    def forget(self, items: list[tuple[str, str]]) -> None:
+        """Removes the entries of these items."""
+        self._connection.execute(
+            "DELETE FROM ragctl.texts WHERE index_name = %s "
+            "AND (source, path) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
+            (self._index, [source for source, _ in items], [path for _, path in items]),
+        )
+
+
+def _entry(document: Document) -> dict[str, Any]:
+    entry = asdict(document)
+    del entry["source"], entry["item"]
+    return entry
+
+
+def _document(entry: dict[str, Any], item: Item) -> Document:
+    sections = tuple(Section(one["start"], one["end"], tuple(one["headings"])) for one in entry["sections"])
+    anchors = tuple(Anchor(**one) for one in entry["anchors"])
+    return Document(
+        **{**entry, "source": item.source, "item": item.path, "sections": sections, "anchors": anchors}
+    )
