@@ -123,6 +123,18 @@ class RunInProgress(GuardRefused):
     kind = "run_in_progress"
 
 
+class PlanOvertaken(GuardRefused):
+    """A plan is not what an ingest would do now: spec, sources or index have changed since."""
+
+    kind = "plan_overtaken"
+
+
+class OverBudget(GuardRefused):
+    """It would cost more than it may."""
+
+    kind = "over_budget"
+
+
 class LeaseLost(GuardRefused):
     """The run no longer holds the index: another one took over, or it was abandoned."""
 

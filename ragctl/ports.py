@@ -148,6 +148,11 @@ class Embedder(QueryEmbedder, PassageEmbedder, Protocol):
         """The longest input that the model reads whole, special tokens included."""
         ...
 
+    @property
+    def usd_per_million_tokens(self) -> float | None:
+        """Price in US dollars; 0 if it costs nothing, None if the price is not known."""
+        ...
+
 
 class VectorCache(Protocol):
     """Vectors that some model returned before, by embedder identity and hash of the embed input."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,7 @@ from ragctl.cli.options import (
     VerboseOption,
     load,
 )
+from ragctl.errors import UsageError
 
 if TYPE_CHECKING:
     from ragctl.run.ingest_report import IngestReport
@@ -46,6 +48,17 @@ def ingest(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again what failed for good, too.")
     ] = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Do exactly what ragctl plan --out FILE wrote, or refuse because the world has moved.",
+        ),
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(metavar="USD", min=0, help="Refuse before anything is spent if it would cost more."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for another run on this index to end.")] = False,
     output: FormatOption = Format.TABLE,
     overrides: SetOption = None,
@@ -56,20 +69,26 @@ def ingest(
     from ragctl.cli.output import print_json, report_error
     from ragctl.cli.progress import make_progress
     from ragctl.cli.stopping import StopSwitch
+    from ragctl.run.ingest import IngestOptions
     from ragctl.run.ingest import ingest as run_ingest
+    from ragctl.run.planning import read_plan
 
     loaded = load(spec, overrides)
+    if plan is not None and (allow_delete is not None or retry_failed):
+        raise UsageError(
+            "--plan says itself what may be deleted and is tried again; give these to ragctl plan"
+        )
+    options = IngestOptions(
+        allow_delete=allow_delete,
+        allow_partial=allow_partial,
+        retry_failed=retry_failed,
+        wait=wait,
+        max_cost=max_cost,
+        agreed=read_plan(plan) if plan is not None else None,
+    )
     progress = make_progress(log_json=log_json, verbose=verbose)
     with StopSwitch(progress.note) as stop:
-        report = run_ingest(
-            loaded,
-            allow_delete=allow_delete,
-            allow_partial=allow_partial,
-            retry_failed=retry_failed,
-            wait=wait,
-            progress=progress,
-            stop=stop,
-        )
+        report = run_ingest(loaded, options, progress=progress, stop=stop)
     if output is Format.JSON:
         print_json(report.as_json())
     else:

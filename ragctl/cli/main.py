@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ragctl import __version__
-from ragctl.cli import ask, check, doctor, ingest, init, show
+from ragctl.cli import ask, check, doctor, ingest, init, plan, show
 from ragctl.errors import ExitCode, RagctlError
 
 EPILOG = (
@@ -44,7 +44,7 @@ def _ragctl(
     pass
 
 
-for command in (init, check, ingest, ask, show, doctor):
+for command in (init, check, plan, ingest, ask, show, doctor):
     command.register(app)
 
 

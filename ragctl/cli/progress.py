@@ -86,10 +86,8 @@ class Lines(_Counting):
             self._line()
 
     def _line(self) -> None:
-        talk(
-            f"{self.documents:,} of {self.total:,} {self.what} written, "
-            f"{self.chunks_seen:,} chunks embedded, {self.elapsed:.0f} s"
-        )
+        chunks = f", {self.chunks_seen:,} chunks" if self.chunks_seen else ""
+        talk(f"{self.documents:,} of {self.total:,} {self.what}{chunks}, {self.elapsed:.0f} s")
 
 
 class JsonLines(_Counting):
@@ -131,7 +129,7 @@ class Bar(_Counting):
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[chunks]:,} chunks embedded"),
+            TextColumn("{task.fields[chunks]:,} chunks"),
             TimeRemainingColumn(),
             console=talk_console(),
             transient=True,

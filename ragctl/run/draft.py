@@ -12,6 +12,7 @@ from ragctl.errors import ListingFailed
 from ragctl.plan import Plan, guard_deletions, guard_existing, make_plan
 from ragctl.run.composition import Composition
 from ragctl.run.generation_choice import Target, choose_target
+from ragctl.run.stopwatch import Stopwatch
 from ragctl.state.generations import Generations
 from ragctl.types import Failure, Item, ItemKey, LedgerItem
 
@@ -39,18 +40,33 @@ def make_draft(
     *,
     allow_delete: int | None = None,
     retry_failed: bool = False,
+    watch: Stopwatch | None = None,
 ) -> Draft:
     """Lists the sources and sorts what they list. Writes nothing.
 
     Args:
         allow_delete: this many documents may be deleted whatever their share.
         retry_failed: try again what failed for good, too.
+        watch: told of the phases `list` and `plan`.
 
     Raises:
         GuardRefused: a source cannot be listed or lists nothing, or too much would be deleted.
     """
+    watch = watch or Stopwatch()
     generations.check_owner(composition.spec.name)
-    listing = _list(composition, allow_delete)
+    with watch.phase("list"):
+        listing = _list(composition, allow_delete)
+    with watch.phase("plan"):
+        return _draft(composition, generations, listing, allow_delete, retry_failed)
+
+
+def _draft(
+    composition: Composition,
+    generations: Generations,
+    listing: list[Item | Failure],
+    allow_delete: int | None,
+    retry_failed: bool,
+) -> Draft:
     target = choose_target(composition, generations)
     existing = composition.spec.store.existing
     ledger = target.ledger_items()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,11 @@ from ragctl.run.composition import Composition, database_errors
 from ragctl.run.draft import Draft, make_draft
 from ragctl.run.generation_choice import Target, drop_old_generations
 from ragctl.run.ingest_report import IngestReport
+from ragctl.run.planning import AgreedPlan, guard_cost
 from ragctl.run.progress import Metered, Progress, Silent
 from ragctl.run.reading import ItemReader
+from ragctl.run.run_record import error_of, record_at_end, record_at_start
+from ragctl.run.stopwatch import Stopwatch
 from ragctl.stages.chunk import chunk
 from ragctl.stages.embed import embed
 from ragctl.stages.extract import extract
@@ -38,23 +42,38 @@ if TYPE_CHECKING:
 LEASE_PATIENCE_S = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """What the caller allows and asks for.
+
+    Attributes:
+        allow_delete: this many documents may be deleted whatever their share.
+        allow_partial: publish a new generation even if it lacks documents of the active one.
+        retry_failed: try again what failed for good, too.
+        wait: wait for another run on the index to end, however long it takes.
+        max_cost: US dollars that embedding may cost; None: any amount.
+        agreed: do exactly what this plan says, or nothing; what it allows takes the place of
+            `allow_delete` and `retry_failed`.
+    """
+
+    allow_delete: int | None = None
+    allow_partial: bool = False
+    retry_failed: bool = False
+    wait: bool = False
+    max_cost: float | None = None
+    agreed: AgreedPlan | None = None
+
+
 def ingest(
     loaded: LoadedSpec,
+    options: IngestOptions | None = None,
     *,
-    allow_delete: int | None = None,
-    allow_partial: bool = False,
-    retry_failed: bool = False,
-    wait: bool = False,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> IngestReport:
     """Brings the spec's index up to date with its sources.
 
     Args:
-        allow_delete: this many documents may be deleted whatever their share.
-        allow_partial: publish a new generation even if it lacks documents of the active one.
-        retry_failed: try again what failed for good, too.
-        wait: wait for another run on the index to end, however long it takes.
         stop: asked before each document; once true, documents in hand are finished and the run ends.
 
     Raises:
@@ -62,39 +81,49 @@ def ingest(
         LeaseLost: another run took over; nothing was written since.
         Mismatch, Unavailable: see there.
     """
+    chosen = options or IngestOptions()
+    if chosen.agreed is not None:
+        agreed = chosen.agreed
+        chosen = replace(chosen, allow_delete=agreed.allow_delete, retry_failed=agreed.retry_failed)
     with Composition(loaded) as composition, database_errors():
-        run = Ingest(composition, progress or Silent(), stop)
-        return run.run(
-            allow_delete=allow_delete, allow_partial=allow_partial, retry_failed=retry_failed, wait=wait
-        )
+        return Ingest(composition, chosen, progress or Silent(), stop).run()
 
 
 class Ingest:
     """One ingest. `run` is called once."""
 
-    def __init__(self, composition: Composition, progress: Progress, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        composition: Composition,
+        options: IngestOptions,
+        progress: Progress,
+        stop: Callable[[], bool],
+    ) -> None:
         self._composition = composition
+        self._options = options
         self._progress = progress
         self._stop = stop
         self._spec = composition.spec
+        self._watch = Stopwatch()
+        self._meter: Metered | None = None
 
-    def run(
-        self, *, allow_delete: int | None, allow_partial: bool, retry_failed: bool, wait: bool
-    ) -> IngestReport:
+    def run(self) -> IngestReport:
         started = time.monotonic()
         self._connection = connection = self._composition.connect()
         index = self._composition.index
         runs = Runs(connection, index)
         generations = Generations(connection, index)
         run = new_run_id()
-        patience = float("inf") if wait else LEASE_PATIENCE_S
-        self._lease = acquire_lease(connection, index, run, runs, patience_s=patience)
-        draft = make_draft(
-            self._composition, generations, allow_delete=allow_delete, retry_failed=retry_failed
-        )
-        generations.claim_index(self._spec.name)
-        runs.close_dead()
-        target = draft.target.made(generations)
+        patience = float("inf") if self._options.wait else LEASE_PATIENCE_S
+        with self._watch.phase("wait"):
+            self._lease = acquire_lease(connection, index, run, runs, patience_s=patience)
+        draft = self._draft(generations)
+        with self._leased():
+            generations.claim_index(self._spec.name)
+            runs.close_dead()
+            target = draft.target.made(generations)
+            self._at_start = record_at_start(self._composition, connection)
+            runs.start(run, pipeline=self._spec.name, command="ingest", record=self._at_start)
         self._report = IngestReport(
             run_id=run,
             pipeline=self._spec.name,
@@ -103,24 +132,51 @@ class Ingest:
             recipe=self._composition.recipe.digest,
             started_at=datetime.now(UTC),
         )
-        runs.start(run, pipeline=self._spec.name, command="ingest")
         try:
-            self._apply(draft, target, generations, allow_partial)
+            self._apply(draft, target, generations)
         except BaseException as error:
-            self._finish(runs, _status(error), started)
+            self._finish(runs, _status(error), started, error)
             raise
         self._finish(runs, "interrupted" if self._report.interrupted else "done", started)
         return self._report
 
-    def _finish(self, runs: Runs, status: str, started: float) -> None:
+    def _draft(self, generations: Generations) -> Draft:
+        options = self._options
+        draft = make_draft(
+            self._composition,
+            generations,
+            allow_delete=options.allow_delete,
+            retry_failed=options.retry_failed,
+            watch=self._watch,
+        )
+        if options.agreed is not None:
+            options.agreed.check(self._composition, draft)
+        if options.max_cost is not None:
+            guard_cost(self._composition, draft, options.max_cost, self._progress)
+        return draft
+
+    @contextmanager
+    def _leased(self) -> Iterator[None]:
+        """A transaction that is rolled back if the run does not hold the index any more."""
+        with self._connection.transaction():
+            self._lease.check(self._connection)
+            yield
+
+    def _finish(
+        self, runs: Runs, status: str, started: float, error: BaseException | None = None
+    ) -> None:
         import psycopg
 
         self._report.seconds = time.monotonic() - started
         # The error that brought us here matters more; a run left `running` is closed by the next one.
         with suppress(psycopg.Error):
-            runs.finish(self._report.run_id, status, self._report.as_json())
+            reason = error_of(error, interrupted=self._report.interrupted)
+            record = record_at_end(
+                self._connection, self._at_start, self._report, self._watch, self._meter, reason
+            )
+            runs.finish(self._report.run_id, status, record)
 
-    def _apply(self, draft: Draft, target: Target, generations: Generations, allow_partial: bool) -> None:
+    def _apply(self, draft: Draft, target: Target, generations: Generations) -> None:
         plan = draft.plan
         counts = self._report.counts
         counts.listed = plan.listed
@@ -132,27 +188,39 @@ class Ingest:
         vectors.create()
         if plan.to_read:
             self._progress.start(len(plan.to_read), "documents")
-            self._stream(draft, vectors)
+            with self._watch.phase("stream"):
+                self._stream(draft, vectors)
             self._progress.done()
         counts.failed = len(self._report.failures)
         if self._report.interrupted:
             return
-        self._delete(draft, target)
-        self._publish(target, vectors, generations, allow_partial)
+        with self._watch.phase("delete"):
+            self._delete(draft, target)
+        with self._watch.phase("publish"):
+            self._publish(target, vectors, generations)
 
     def _stream(self, draft: Draft, vectors: PgVectorStore) -> None:
         composition = self._composition
         self._pending = {(item.source, item.path): item for item in draft.plan.to_read}
         cache = PostgresVectorCache(self._connection, composition.embedder.identity)
         texts = TextCache(self._connection, composition.index, composition.recipe.extract)
+        agreed = self._options.agreed
         read = ItemReader(
-            composition, draft.ledger, texts, on_unchanged=self._unchanged, on_skipped=self._skipped
+            composition,
+            draft.ledger,
+            texts,
+            on_unchanged=self._unchanged,
+            on_skipped=self._skipped,
+            as_planned=agreed.holds if agreed is not None else lambda item, digest: True,
         )
         writer = LedgeredWriter(self._connection, vectors, self._ledger, self._pending, self._lease)
         documents = extract(self._feed(draft.plan.to_read), read, on_failure=self._failed)
         chunked = chunk(documents, composition.splitter, on_failure=self._failed)
-        embedder = Metered(composition.embedder, self._progress)
-        for stored in store(embed(chunked, embedder, cache=cache), writer):
+        # An abandoned run is not to go on paying for vectors until its next commit.
+        self._meter = Metered(
+            composition.embedder, self._progress, before_batch=lambda: self._lease.look(self._connection)
+        )
+        for stored in store(embed(chunked, self._meter, cache=cache), writer):
             row = draft.ledger.get((stored.document.source, stored.document.item))
             self._report.counts.add_stored(stored, was_there=row is not None and row.stored)
             self._report.tokens += stored.tokens
@@ -167,12 +235,14 @@ class Ingest:
             yield item
 
     def _unchanged(self, item: Item, digest: str) -> None:
-        self._ledger.record_unchanged(item, digest)
+        with self._leased():
+            self._ledger.record_unchanged(item, digest)
         self._report.counts.unchanged += 1
         self._progress.advance()
 
     def _skipped(self, item: Item, reason: str) -> None:
-        self._ledger.record_skipped(item, reason)
+        with self._leased():
+            self._ledger.record_skipped(item, reason)
         self._report.counts.skipped += 1
         self._report.skipped.append((item.source, item.path, reason))
         self._progress.advance()
@@ -180,7 +250,8 @@ class Ingest:
     def _failed(self, failed: StageFailure) -> None:
         failure = failed.failure
         self._report.failures.append(failure)
-        self._ledger.record_failure(failure, self._pending[failure.source, failure.document])
+        with self._leased():
+            self._ledger.record_failure(failure, self._pending[failure.source, failure.document])
         self._progress.note(f"failed: {failure.source}: {failure.document}: {failure.message}")
         self._progress.advance()
 
@@ -190,21 +261,18 @@ class Ingest:
             if not gone:
                 continue
             ledger = Ledger(self._connection, generation.id)
-            with self._connection.transaction():
-                self._lease.check(self._connection)
+            with self._leased():
                 self._composition.store_of(generation).delete(ledger.documents_of(gone))
                 ledger.forget(gone)
         self._report.counts.deleted = len(draft.deleted)
 
-    def _publish(
-        self, target: Target, vectors: PgVectorStore, generations: Generations, allow_partial: bool
-    ) -> None:
+    def _publish(self, target: Target, vectors: PgVectorStore, generations: Generations) -> None:
         if target.generation.status == "active":
             self._report.published = True
             return
         lacking = target.lacking(self._ledger)
         stored = self._ledger.counts()
-        if not stored[0] or (lacking and not allow_partial):
+        if not stored[0] or (lacking and not self._options.allow_partial):
             if lacking:
                 self._progress.note(
                     f"not published: {len(lacking)} documents of the active generation failed in this one, "
@@ -216,8 +284,7 @@ class Ingest:
                 f"the new generation holds {vectors.counts()} documents and chunks, the ledger says {stored}",
                 hint="ragctl doctor",
             )
-        with self._connection.transaction():
-            self._lease.check(self._connection)
+        with self._leased():
             generations.publish(target.generation, instead_of=target.active)
         self._report.published = True
         drop_old_generations(self._composition, generations)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from ragctl.ports import PassageEmbedder
@@ -47,15 +48,36 @@ class Silent:
 
 
 class Metered:
-    """An embedder that tells of every batch it returns."""
+    """An embedder that tells of every batch it returns.
 
-    def __init__(self, embedder: PassageEmbedder, progress: Progress) -> None:
+    Args:
+        before_batch: called before each batch is asked for; what it raises ends the embedding.
+
+    Attributes:
+        inputs: texts that it returned vectors for.
+        seconds: spent waiting for the embedder; the first wait includes loading its model.
+    """
+
+    def __init__(
+        self, embedder: PassageEmbedder, progress: Progress, before_batch: Callable[[], None] = lambda: None
+    ) -> None:
         self._embedder = embedder
         self._progress = progress
+        self._before_batch = before_batch
         self.identity = embedder.identity
         self.dimension = embedder.dimension
+        self.inputs = 0
+        self.seconds = 0.0
 
     def embed(self, inputs: Sequence[str]) -> Iterator[EmbeddedBatch]:
-        for batch in self._embedder.embed(inputs):
+        batches = iter(self._embedder.embed(inputs))
+        while True:
+            self._before_batch()
+            before = time.perf_counter()
+            batch = next(batches, None)
+            self.seconds += time.perf_counter() - before
+            if batch is None:
+                return
+            self.inputs += len(batch.positions)
             self._progress.embedded(len(batch.positions))
             yield batch

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from ragctl.errors import MalformedDocument
+from ragctl.errors import MalformedDocument, UnreadableDocument
 from ragctl.readers.auto import reader_for
 from ragctl.run.composition import Composition
 from ragctl.state.texts import TextCache
@@ -21,6 +21,7 @@ class ItemReader:
         texts: documents that were extracted before.
         on_unchanged: told of an item whose bytes are those that are stored, and their digest.
         on_skipped: told of an item that has no reader, and why.
+        as_planned: are these the bytes (their digest) that the plan was made with?
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class ItemReader:
         *,
         on_unchanged: Callable[[Item, str], None],
         on_skipped: Callable[[Item, str], None],
+        as_planned: Callable[[Item, str], bool] = lambda item, digest: True,
     ) -> None:
         self._sources = {source.name: source for source in composition.sources}
         self._max_bytes = composition.spec.extract.max_bytes
@@ -38,6 +40,7 @@ class ItemReader:
         self._texts = texts
         self._on_unchanged = on_unchanged
         self._on_skipped = on_skipped
+        self._as_planned = as_planned
 
     def __call__(self, item: Item) -> Iterator[Document]:
         """The item's documents.
@@ -57,6 +60,8 @@ class ItemReader:
             return
         data = self._bytes(item)
         digest = hashlib.sha256(data).hexdigest()
+        if not self._as_planned(item, digest):
+            raise UnreadableDocument("it has changed since the plan was made")
         if row is not None and stored and row.digest == digest:
             self._on_unchanged(item, digest)
             return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import Mismatch, RunInProgress
@@ -12,12 +13,22 @@ from ragctl.errors import Mismatch, RunInProgress
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_COLUMNS = "id, index_name, number, recipe, recipe_parts, embedder, dimension, status"
+_COLUMNS = (
+    "id, index_name, number, recipe, recipe_parts, embedder, dimension, status, "
+    "settings, created_at, published_at"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One physical table, built by one recipe. `status`: building, active, kept or dropped."""
+    """One physical table, built by one recipe.
+
+    Attributes:
+        status: building, active, kept or dropped.
+        settings: the spec's sections extract, chunk and embed that made it; empty if they were not
+            recorded (by a ragctl before 0.2).
+        published_at: when it last became the active one.
+    """
 
     id: int
     index: str
@@ -27,6 +38,9 @@ class Generation:
     embedder: str
     dimension: int
     status: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = field(default=None, compare=False)
+    published_at: datetime | None = field(default=None, compare=False)
 
     @property
     def table_prefix(self) -> str:
@@ -76,16 +90,44 @@ class Generations:
         """The one that is queried, if any was published."""
         return next((one for one in self.all() if one.status == "active"), None)
 
+    def newer_published(self, than: Generation) -> list[Generation]:
+        """Those with a higher number that were active once, dropped ones too: what a rollback went back from."""
+        rows = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM ragctl.generations "
+            "WHERE index_name = %s AND number > %s AND published_at IS NOT NULL ORDER BY number",
+            (self.index, than.number),
+        ).fetchall()
+        return [Generation(*row) for row in rows]
+
+    def behind(self, older: Generation, newer: Generation) -> list[tuple[str, str]]:
+        """(source, path) of documents of `newer` that `older` lacks or has in another version."""
+        return self._connection.execute(
+            """
+            SELECT n.source, n.path FROM ragctl.documents n
+            LEFT JOIN ragctl.documents o ON o.generation = %s AND o.source = n.source AND o.path = n.path
+            WHERE n.generation = %s AND o.digest IS DISTINCT FROM n.digest
+            ORDER BY n.source, n.path
+            """,
+            (older.id, newer.id),
+        ).fetchall()
+
     def create(
-        self, *, recipe: str, recipe_parts: Mapping[str, str], embedder: str, dimension: int
+        self,
+        *,
+        recipe: str,
+        recipe_parts: Mapping[str, str],
+        embedder: str,
+        dimension: int,
+        settings: Mapping[str, Any] | None = None,
     ) -> Generation:
         """A new generation in status `building`; its tables are the store's to make."""
+        parts, made_by = json.dumps(dict(recipe_parts)), json.dumps(dict(settings or {}))
         row = self._connection.execute(
             "INSERT INTO ragctl.generations "
-            "(index_name, number, recipe, recipe_parts, embedder, dimension, status) "
-            "SELECT %s, coalesce(max(number), 0) + 1, %s, %s, %s, %s, 'building' "
+            "(index_name, number, recipe, recipe_parts, embedder, dimension, settings, status) "
+            "SELECT %s, coalesce(max(number), 0) + 1, %s, %s, %s, %s, %s, 'building' "
             f"FROM ragctl.generations WHERE index_name = %s RETURNING {_COLUMNS}",
-            (self.index, recipe, json.dumps(dict(recipe_parts)), embedder, dimension, self.index),
+            (self.index, recipe, parts, embedder, dimension, made_by, self.index),
         ).fetchone()
         assert row is not None  # INSERT … SELECT of an aggregate gives one row
         return Generation(*row)
@@ -127,3 +169,16 @@ class Generations:
             self._connection.execute(
                 "UPDATE ragctl.generations SET status = 'dropped' WHERE id = %s", (generation.id,)
             )
+
+
+def generations_of_embedder(connection: Connection[Any], identity: str, first: str) -> list[Generation]:
+    """Every generation in the database whose vectors this embedder made, newest first.
+
+    Those of the index `first` come before those of other indexes.
+    """
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM ragctl.generations WHERE embedder = %s AND status <> 'dropped' "
+        "ORDER BY index_name <> %s, id DESC",
+        (identity, first),
+    ).fetchall()
+    return [Generation(*row) for row in rows]

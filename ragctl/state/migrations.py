@@ -86,6 +86,7 @@ _SECOND = """
 CREATE TABLE ragctl.leases (
     index_name text PRIMARY KEY,
     run        text NOT NULL,
+    host       text NOT NULL,
     epoch      bigint NOT NULL,
     taken_at   timestamptz NOT NULL DEFAULT now(),
     renewed_at timestamptz NOT NULL DEFAULT now()
@@ -102,6 +103,30 @@ CREATE TABLE ragctl.texts (
 );
 ALTER TABLE ragctl.vectors ADD COLUMN added_at timestamptz NOT NULL DEFAULT now();
 CREATE INDEX vectors_by_age ON ragctl.vectors (added_at);
+ALTER TABLE ragctl.embedders ADD COLUMN entries bigint NOT NULL DEFAULT 0;
+ALTER TABLE ragctl.embedders ADD COLUMN vector_bytes bigint NOT NULL DEFAULT 0;
+UPDATE ragctl.embedders e SET entries = v.entries, vector_bytes = v.bytes
+FROM (SELECT embedder, count(*) AS entries, sum(octet_length(vector)) AS bytes
+      FROM ragctl.vectors GROUP BY embedder) v
+WHERE v.embedder = e.id;
+-- So that the size of the cache is known without a look at all of it.
+CREATE FUNCTION ragctl.count_vectors() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    sign integer := CASE TG_OP WHEN 'INSERT' THEN 1 ELSE -1 END;
+BEGIN
+    UPDATE ragctl.embedders e
+    SET entries = e.entries + sign * c.entries, vector_bytes = e.vector_bytes + sign * c.bytes
+    FROM (SELECT embedder, count(*) AS entries, sum(octet_length(vector)) AS bytes
+          FROM changed GROUP BY embedder) c
+    WHERE e.id = c.embedder;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER vectors_in AFTER INSERT ON ragctl.vectors REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION ragctl.count_vectors();
+CREATE TRIGGER vectors_out AFTER DELETE ON ragctl.vectors REFERENCING OLD TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION ragctl.count_vectors();
+ALTER TABLE ragctl.generations ADD COLUMN settings jsonb NOT NULL DEFAULT '{}';
 ALTER TABLE ragctl.runs DROP CONSTRAINT runs_status_check;
 ALTER TABLE ragctl.runs ADD CHECK (status IN ('running', 'done', 'failed', 'interrupted', 'abandoned'));
 """
@@ -112,8 +137,11 @@ _LOCK_KEY = 0x7261_6763_746C  # "ragctl": two processes must not migrate at once
 
 def schema_version(connection: Connection[Any]) -> int:
     """The version of the state's schema in this database; 0 if there is none."""
-    row = connection.execute("SELECT to_regclass('ragctl.schema_version') IS NOT NULL").fetchone()
-    if row is None or not row[0]:
+    # Not to_regclass: after waiting for another process's migration it still answers from a cache.
+    there = connection.execute(
+        "SELECT 1 FROM pg_tables WHERE schemaname = 'ragctl' AND tablename = 'schema_version'"
+    ).fetchone()
+    if there is None:
         return 0
     found = connection.execute("SELECT version FROM ragctl.schema_version").fetchone()
     return int(found[0]) if found else 0

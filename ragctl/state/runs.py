@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,26 @@ from ragctl.state.json_text import json_text
 
 if TYPE_CHECKING:
     from psycopg import Connection
+
+
+# What a process that died could not say of itself.
+_DIED = {"kind": "died", "message": "its process ended without a word; the next run closed its record"}
+_COLUMNS = "id, pipeline, command, host, status, started_at, finished_at, record"
+FORGOTTEN = "(forgotten)"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run. `status`: running, done, failed, interrupted or abandoned; `record`: see run.run_record."""
+
+    id: str
+    pipeline: str
+    command: str
+    host: str
+    status: str
+    started_at: datetime
+    finished_at: datetime | None
+    record: Mapping[str, Any]
 
 
 def new_run_id(now: datetime | None = None) -> str:
@@ -26,26 +47,47 @@ class Runs:
         self._connection = connection
         self._index = index
 
-    def start(self, run: str, *, pipeline: str, command: str) -> None:
+    def start(
+        self, run: str, *, pipeline: str, command: str, record: Mapping[str, object] | None = None
+    ) -> None:
+        """`record`: what will be known of the run if it does not come to its end."""
         self._connection.execute(
-            "INSERT INTO ragctl.runs (id, index_name, pipeline, command, host, status) "
-            "VALUES (%s, %s, %s, %s, %s, 'running')",
-            (run, self._index, pipeline, command, socket.gethostname()),
+            "INSERT INTO ragctl.runs (id, index_name, pipeline, command, host, status, record) "
+            "VALUES (%s, %s, %s, %s, %s, 'running', %s)",
+            (run, self._index, pipeline, command, socket.gethostname(), json_text(record or {})),
         )
 
     def finish(self, run: str, status: str, record: Mapping[str, object]) -> None:
-        """`status`: done, failed or interrupted."""
+        """Closes a run that is `running`; one that was closed by others stays as they left it.
+
+        Args:
+            status: done, failed, interrupted or abandoned.
+        """
         self._connection.execute(
-            "UPDATE ragctl.runs SET status = %s, finished_at = now(), record = %s WHERE id = %s",
+            "UPDATE ragctl.runs SET status = %s, finished_at = now(), record = %s "
+            "WHERE id = %s AND status = 'running'",
             (status, json_text(record), run),
+        )
+
+    def abandon(self, run: str, error: Mapping[str, object]) -> bool:
+        """Closes a run that is `running` for good; False if it is not."""
+        return (
+            self._connection.execute(
+                "UPDATE ragctl.runs SET status = 'abandoned', finished_at = now(), "
+                "record = record || jsonb_build_object('error', %s::jsonb) "
+                "WHERE index_name = %s AND id = %s AND status = 'running'",
+                (json_text(error), self._index, run),
+            ).rowcount
+            == 1
         )
 
     def close_dead(self) -> None:
         """Runs that were left `running` by a process that died. Only the holder of the lease may say so."""
         self._connection.execute(
-            "UPDATE ragctl.runs SET status = 'interrupted', finished_at = now() "
+            "UPDATE ragctl.runs SET status = 'interrupted', finished_at = now(), "
+            "record = record || jsonb_build_object('error', %s::jsonb) "
             "WHERE index_name = %s AND status = 'running'",
-            (self._index,),
+            (json_text(_DIED), self._index),
         )
 
     def running(self) -> tuple[str, str, datetime] | None:
@@ -55,3 +97,77 @@ class Runs:
             "WHERE index_name = %s AND status = 'running' ORDER BY started_at DESC LIMIT 1",
             (self._index,),
         ).fetchone()
+
+    def latest(self, limit: int | None = None) -> list[RunRow]:
+        """The newest first; all of them without a limit."""
+        rows = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM ragctl.runs WHERE index_name = %s "
+            "ORDER BY started_at DESC, id DESC LIMIT %s",
+            (self._index, limit),
+        ).fetchall()
+        return [RunRow(*row) for row in rows]
+
+    def beginning_with(self, prefix: str) -> list[RunRow]:
+        """Those whose name begins so, the newest first."""
+        rows = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM ragctl.runs WHERE index_name = %s AND starts_with(id, %s) "
+            "ORDER BY started_at DESC, id DESC",
+            (self._index, prefix),
+        ).fetchall()
+        return [RunRow(*row) for row in rows]
+
+    def contribution(self, run: str) -> tuple[int, int]:
+        """(documents, chunks) in the index's generations now that were written by this run."""
+        row = self._connection.execute(
+            "SELECT count(*), coalesce(sum(d.chunks), 0) FROM ragctl.documents d "
+            "JOIN ragctl.generations g ON g.id = d.generation WHERE g.index_name = %s AND d.run = %s",
+            (self._index, run),
+        ).fetchone()
+        assert row is not None  # an aggregate gives one row
+        return int(row[0]), int(row[1])
+
+    def forget(self, source: str, names: Collection[str]) -> int:
+        """Takes documents of these names out of the records; how many records were changed.
+
+        Their failures stay as entries, without name and message, so that a record's counts still
+        fit; an error that mentions one of the names loses its message and place.
+        """
+        changed = 0
+        for run, record in self._connection.execute(
+            "SELECT id, record FROM ragctl.runs WHERE index_name = %s FOR UPDATE", (self._index,)
+        ).fetchall():
+            scrubbed = _scrubbed(record, source, names)
+            if scrubbed != record:
+                changed += self._connection.execute(
+                    "UPDATE ragctl.runs SET record = %s WHERE id = %s", (json_text(scrubbed), run)
+                ).rowcount
+        return changed
+
+    def tokens_per_second(self, embedder: str) -> float | None:
+        """The rate of the latest runs, on any index, that embedded a fair amount with this embedder."""
+        row = self._connection.execute(
+            """
+            SELECT sum((record->'embed'->>'tokens')::float8), sum((record->'embed'->>'seconds')::float8)
+            FROM (SELECT record FROM ragctl.runs
+                  WHERE record->'versions'->>'embedder' = %s
+                    AND (record->'embed'->>'seconds')::float8 > 0
+                  ORDER BY started_at DESC LIMIT 5) latest
+            """,
+            (embedder,),
+        ).fetchone()
+        return float(row[0] / row[1]) if row and row[0] and row[1] else None
+
+
+def _scrubbed(record: dict[str, Any], source: str, names: Collection[str]) -> dict[str, Any]:
+    result = dict(record)
+    if record.get("failures"):
+        result["failures"] = [
+            {**one, "document": FORGOTTEN, "message": FORGOTTEN}
+            if one.get("source") == source and one.get("document") in names
+            else one
+            for one in record["failures"]
+        ]
+    error = record.get("error")
+    if error and any(name in f"{error.get('message')} {error.get('where')}" for name in names):
+        result["error"] = {**error, "message": FORGOTTEN, "where": None}
+    return result

@@ -183,7 +183,7 @@ def test_the_first_signal_finishes_documents(workspace: Workspace, number: signa
 def test_progress_without_a_terminal_is_plain_lines(workspace: Workspace) -> None:
     workspace.write("a.md", "# A\n\nText.\n")
     called = workspace.call("ingest")
-    assert "1 of 1 documents written" in called.err
+    assert "1 of 1 documents" in called.err
     assert "\x1b" not in called.err + called.out
 
 

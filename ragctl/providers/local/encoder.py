@@ -76,6 +76,11 @@ class LocalEmbedder:
         """The longest input that the model reads whole, special tokens included."""
         return self._model.max_tokens
 
+    @property
+    def usd_per_million_tokens(self) -> float:
+        """Nothing: it runs here."""
+        return 0.0
+
     @cached_property
     def tokenizer(self) -> LocalTokenizer:
         """Counts as this embedder counts; loads neither OpenVINO nor the weights.
