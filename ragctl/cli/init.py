@@ -37,11 +37,11 @@ def init(
     from ragctl.spec.names import slug
     from ragctl.spec.starter import starter_spec
 
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112  (Path.is_dir may raise)
         raise UsageError(
             f"{path} is not a directory", hint="name the folder with your documents: --path DIRECTORY"
         )
-    if not spec.parent.is_dir():
+    if not os.path.isdir(spec.parent):  # noqa: PTH112
         raise UsageError(f"the directory {spec.parent} does not exist", where=str(spec))
     text = starter_spec(name or slug(path.resolve().name), _relative(path, spec.parent))
     try:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ragctl import __version__
-from ragctl.cli import ask, check, doctor, ingest, init, plan, show
-from ragctl.errors import ExitCode, RagctlError
+from ragctl.cli import ask, check, doctor, forget, index, ingest, init, plan, runs, show
+from ragctl.errors import ExitCode, MissingPackage, RagctlError, UsageError
 
 EPILOG = (
     "Start with: ragctl init docs.yaml --path docs; then: ragctl ingest docs.yaml; "
@@ -44,51 +47,88 @@ def _ragctl(
     pass
 
 
-for command in (init, check, plan, ingest, ask, show, doctor):
+for command in (init, check, plan, ingest, ask, show, index, doctor, runs, forget):
     command.register(app)
 
 
 def run() -> None:
     """Runs the command line and ends the process with its exit code (see docs/exit-codes.md)."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+        elif name != "stdin" and hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_stdout()
+    sys.exit(code)
 
 
 def main(arguments: list[str]) -> int:
     """Runs one command line in this process and returns its exit code; errors are printed, not raised."""
-    from ragctl.cli.output import report_bug, report_error
+    from ragctl.cli.output import report_bug, report_error, talk
 
     try:
+        _refuse_undecodable(arguments)
         # With standalone_mode off, an Exit comes back as its code.
-        return int(app(arguments, standalone_mode=False) or 0)
+        code = int(app(arguments, standalone_mode=False) or 0)
+        if code == ExitCode.INTERRUPTED:
+            talk("interrupted")
+        return code
     except RagctlError as error:
         report_error(error, arguments)
         return int(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("\ninterrupted\n")
+        talk("interrupted")
         return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # the latter is what typer makes of the former
         # Whoever read our output has enough. Keep the interpreter from failing on the last flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         return int(ExitCode.DONE)
     except Exception as error:
-        wrong_call = _as_usage_error(error)
-        if wrong_call is not None:
-            report_error(wrong_call, arguments)
-            return int(wrong_call.exit_code)
+        foreseen = _as_ragctl_error(error)
+        if foreseen is not None:
+            report_error(foreseen, arguments)
+            return int(foreseen.exit_code)
         report_bug(error, arguments)
         return int(ExitCode.BUG)
 
 
+def _discard_stdout() -> None:
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refuse_undecodable(arguments: list[str]) -> None:
+    for argument in arguments:
+        try:
+            argument.encode("utf-8")
+        except UnicodeEncodeError:
+            shown = argument.encode("utf-8", "backslashreplace").decode("utf-8")
+            raise UsageError(f"the argument {shown!r} is not UTF-8") from None
+
+
+def _as_ragctl_error(error: Exception) -> RagctlError | None:
+    """What other libraries raise and a user can do something about, in our words; None for a bug."""
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("ragctl"):
+        return MissingPackage(
+            f"the Python package {error.name!r} is not installed", hint="pip install ragctl, or make setup"
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EBADF, errno.EIO):
+        return UsageError(f"the output cannot be written: {error.strerror}", where="stdout")
+    return _as_usage_error(error)
+
+
 def _as_usage_error(error: Exception) -> RagctlError | None:
     """The parser's own complaint about the command line, in our words."""
-    from ragctl.errors import UsageError
-
     formatted = getattr(error, "format_message", None)
     if formatted is None:
         return None
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return UsageError("which command?", hint=formatted())
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "ragctl"
     return UsageError(formatted(), hint=f"{command} --help")

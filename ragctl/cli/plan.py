@@ -40,6 +40,9 @@ def plan(
         int | None, typer.Option(metavar="N", min=0, help="As for ragctl ingest.", show_default=False)
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="As for ragctl ingest.")] = False,
+    relock: Annotated[
+        bool, typer.Option("--relock", help="As for ragctl ingest; nothing is written.")
+    ] = False,
     output: FormatOption = Format.TABLE,
     overrides: SetOption = None,
 ) -> None:
@@ -51,7 +54,9 @@ def plan(
 
     loaded = load(spec, overrides)
     progress = make_progress(log_json=False, verbose=False)
-    report = make_plan(loaded, allow_delete=allow_delete, retry_failed=retry_failed, progress=progress)
+    report = make_plan(
+        loaded, allow_delete=allow_delete, retry_failed=retry_failed, relock=relock, progress=progress
+    )
     if out is not None:
         write_plan(report, out)
         talk(f"wrote {out}")

@@ -101,6 +101,10 @@ class JsonLines(_Counting):
         super().advance(documents, chunks=chunks)
         self._log("advance", documents=self.documents, total=self.total, chunks=self.chunks)
 
+    def embedded(self, chunks: int) -> None:
+        super().embedded(chunks)
+        self._log("embedded", chunks=self.read)
+
     def note(self, message: str) -> None:
         self._log("note", message=message)
 

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragctl.cli.options import Format, FormatOption, SetOption, SpecArgument, load
+from ragctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from ragctl.run.failed_items import FailedItems
     from ragctl.run.inspect import DocumentView, IndexOverview
+    from ragctl.spec.load import LoadedSpec
+
+    View = IndexOverview | DocumentView | FailedItems
 
 
 def register(app: typer.Typer) -> None:
@@ -30,51 +35,85 @@ def show(
             show_default=False,
         ),
     ] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only those that failed: stage, reason, attempts, since when.")
+    ] = False,
     output: FormatOption = Format.TABLE,
     overrides: SetOption = None,
 ) -> None:
     """Print what is in the index: every document's state, or one document's chunks and failures."""
     from ragctl.cli.output import print_json
-    from ragctl.run.inspect import overview, show_document
 
+    if failed and document is not None:
+        raise UsageError("--failed lists all that failed; leave the document out, or the option")
     loaded = load(spec, overrides)
-    view = overview(loaded) if document is None else show_document(loaded, document)
+    view = _view(loaded, document, failed)
     if output is Format.JSON:
         print_json(view.as_json())
     else:
         _print_view(view)
 
 
-def _print_view(view: IndexOverview | DocumentView) -> None:
+def _view(loaded: LoadedSpec, document: str | None, failed: bool) -> View:
+    from ragctl.run.failed_items import failed_items
+    from ragctl.run.inspect import overview, show_document
+
+    if failed:
+        return failed_items(loaded)
+    return overview(loaded) if document is None else show_document(loaded, document)
+
+
+def _print_view(view: View) -> None:
+    from ragctl.run.failed_items import FailedItems
     from ragctl.run.inspect import IndexOverview
 
-    if isinstance(view, IndexOverview):
+    if isinstance(view, FailedItems):
+        _print_failed(view)
+    elif isinstance(view, IndexOverview):
         _print_overview(view)
     else:
         _print_document(view)
 
 
+def _print_failed(view: FailedItems) -> None:
+    from ragctl.cli.output import counted, data_console, one_line
+
+    console = data_console()
+    console.print(f"index {view.index}: {counted(len(view.items), 'failed document')}", markup=False)
+    for item in view.items:
+        console.print()
+        building = "" if item.active else f"  (generation {item.generation}, not published)"
+        console.print(one_line(f"{item.source}: {item.document}{building}"), markup=False, soft_wrap=True)
+        remarks = [
+            f"{counted(item.attempts, 'attempt')} since {item.first_failed_at:%Y-%m-%d %H:%M:%S %Z}",
+            "tried on every run" if item.retryable else "not tried again until it changes",
+            *(["its version before is in the index"] if item.stored else []),
+            *(["ignored"] if item.ignored else []),
+        ]
+        console.print(one_line(f"  {item.stage}: {item.message}"), markup=False, soft_wrap=True)
+        console.print(f"  {', '.join(remarks)}", markup=False, soft_wrap=True)
+
+
 def _print_overview(view: IndexOverview) -> None:
-    from ragctl.cli.output import data_console
+    from ragctl.cli.output import counted, data_console, one_line
     from ragctl.run.inspect import item_state
 
     console = data_console()
     console.print(
-        f"index {view.index}, generation {view.generation}: {len(view.items):,} documents\n", markup=False
+        f"index {view.index}, generation {view.generation}: {counted(len(view.items), 'document')}\n",
+        markup=False,
     )
     for row in view.items:
         reason = row["skipped"] or (row["failure"] or {}).get("message")
-        detail = reason or f"{row['chunks']:,} chunks"
-        console.print(
-            f"{item_state(row):<12} {row['source']}: {row['path']}  ({detail})", markup=False, soft_wrap=True
-        )
+        detail = reason or counted(row["chunks"], "chunk")
+        line = f"{item_state(row):<12} {row['source']}: {row['path']}  ({detail})"
+        console.print(one_line(line), markup=False, soft_wrap=True)
 
 
 def _print_document(view: DocumentView) -> None:
-    from rich.padding import Padding
     from rich.text import Text
 
-    from ragctl.cli.output import data_console
+    from ragctl.cli.output import counted, data_console, print_indented, visible
     from ragctl.run.inspect import item_state
 
     console = data_console()
@@ -94,7 +133,7 @@ def _print_document(view: DocumentView) -> None:
         failure = row["failure"]
         console.print(
             f"  failed     {row['failed_at']:%Y-%m-%d %H:%M:%S %Z} in {failure['stage']}, "
-            f"{row['attempts']} attempts: {failure['message']}",
+            f"{counted(row['attempts'], 'attempt')}: {failure['message']}",
             markup=False,
         )
     for chunk in view.chunks:
@@ -106,4 +145,4 @@ def _print_document(view: DocumentView) -> None:
             style="cyan",
             markup=False,
         )
-        console.print(Padding(Text(chunk["text"]), (0, 0, 0, 2)))
+        print_indented(console, Text(visible(chunk["text"])), first="  ")

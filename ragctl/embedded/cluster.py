@@ -34,6 +34,8 @@ _SETTINGS = {
     # Compiling costs more than the short queries that are asked here.
     "jit": "off",
     "timezone": "UTC",
+    # Also for data directories whose own file names it wrongly: parallel workers stumble over that.
+    "default_text_search_config": "pg_catalog.english",
     # The backend of a client that was killed ends a long query of its own accord.
     "client_connection_check_interval": "5s",
     # Neither statements nor rows in the log: they are the user's text.
@@ -99,7 +101,7 @@ def _initdb(directory: ServerDirectory, programs: Programs, target: str, passwor
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
         "--locale=C",
-        "--text-search-config=pg_catalog.english",
+        "--text-search-config=english",
         "--no-instructions",
         cwd=directory.root,
         output=subprocess.PIPE,

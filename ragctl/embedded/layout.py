@@ -83,8 +83,20 @@ class ServerDirectory:
         return self.data / "postmaster.pid"
 
     def initialised(self) -> bool:
-        """Whether there is a finished data directory."""
-        return (self.data / "PG_VERSION").is_file()
+        """Whether there is a finished data directory.
+
+        Raises:
+            Mismatch: there is one, and it is damaged.
+        """
+        if (self.data / "PG_VERSION").is_file():
+            return True
+        if self.data.is_dir():  # it gets its name when it is finished
+            raise Mismatch(
+                "the embedded server's data directory is damaged: PG_VERSION is missing",
+                where=str(self.data),
+                hint="restore it from a backup, or remove it and ingest again",
+            )
+        return False
 
 
 def life_cycle_lock(home: Path) -> Path:

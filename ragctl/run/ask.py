@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ragctl.errors import Mismatch, OverlongInput, RagctlError, UsageError
+from ragctl.errors import DocumentError, Mismatch, OverlongInput, RagctlError, UsageError
 from ragctl.ports import QueryEmbedder
 from ragctl.run.composition import Composition, database_errors
+from ragctl.run.locking import check_lock
 from ragctl.stages.dedupe import dedupe
 from ragctl.stages.query import query
 from ragctl.stages.rank import rank
@@ -84,11 +85,16 @@ class Asker:
 
     Raises:
         NothingPublished: there is nothing to query yet.
-        Mismatch: the spec's embedder is not the one that made the index.
+        Mismatch: the spec's embedder is not the one that made the index, or not what the lock pins.
     """
 
-    def __init__(self, composition: Composition) -> None:
+    def __init__(self, composition: Composition, *, top_n: int | None = None) -> None:
+        """`top_n`: how many hits; the spec's `ask.rank.top_n` if None."""
+        check_lock(composition, embedder_only=True)
         self._composition = composition
+        settings = composition.spec.ask
+        self._top_n = top_n or settings.rank.top_n
+        self._k = max(settings.query.k, self._top_n)
         with database_errors():
             self.generation = composition.active_generation()
             _same_embedder(composition, self.generation)
@@ -109,18 +115,19 @@ class Asker:
         question = question.strip()
         if not question:
             raise UsageError("the question is empty")
-        settings = self._composition.spec.ask
         watch = _Watch()
         embedder = self._composition.embedder
         try:
             with watch.step("query"), database_errors():
-                lists = query([question], _Timed(embedder, watch), self._store, k=settings.query.k)
+                lists = query([question], _Timed(embedder, watch), self._store, k=self._k)
         except OverlongInput as error:
             raise UsageError(f"the question is too long: {error.message}", hint="shorten it") from error
+        except DocumentError as error:
+            raise UsageError(f"the question cannot be read: {error.message}") from error
         with watch.step("dedupe"):
             hits = dedupe(lists)
         with watch.step("rank"):
-            hits = rank(hits, top_n=settings.rank.top_n)
+            hits = rank(hits, top_n=self._top_n)
         [tokens] = embedder.tokenizer.count([question])
         return AskResult(question=question, hits=hits, timings=watch.timings(), usage=Usage(tokens=tokens))
 

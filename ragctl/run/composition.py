@@ -9,11 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ragctl.errors import NothingPublished, Unavailable, UsageError
+from ragctl.errors import Mismatch, NothingPublished, StateLost, Unavailable, UsageError
 from ragctl.ports import Embedder, Source, Splitter
 from ragctl.registry import adapter_class
-from ragctl.state.generations import Generation, Generations
+from ragctl.state.generations import Generation, Generations, every_generation, known_numbers
+from ragctl.state.lost_tables import missing_tables, restore_tables
 from ragctl.state.migrations import SCHEMA, migrate, schema_version
+from ragctl.state.vector_cache import PostgresVectorCache
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from ragctl.spec.load import LoadedSpec
     from ragctl.spec.recipe import Recipe
     from ragctl.stores.pgvector import PgVectorStore
+    from ragctl.stores.pgvector_catalog import PgVectorCatalog
+    from ragctl.stores.pgvector_survey import PgVectorSurvey
 
 WORK_DIRECTORY = ".ragctl"
 
@@ -106,9 +110,7 @@ class Composition:
             Mismatch: a newer ragctl, or another PostgreSQL, made what is there.
         """
         if self._connection is None:
-            self._connection = self._open()
-            with database_errors():
-                migrate(self._connection)
+            self._connection = self._ready(self._open())
         return self._connection
 
     def connect_to_existing(self) -> Connection[Any]:
@@ -120,12 +122,81 @@ class Composition:
         if self._connection is None:
             if self.server is not None and not self.server.exists():
                 raise self.nothing_published()
-            self._connection = self._open()
-            with database_errors():
-                if schema_version(self._connection) == 0:
-                    raise self.nothing_published()
-                migrate(self._connection)
+            self._connection = self._ready(self._open(), make=False)
         return self._connection
+
+    def _ready(self, connection: Connection[Any], *, make: bool = True) -> Connection[Any]:
+        try:
+            with database_errors():
+                self.refuse_lost_state(connection)
+                if not make and schema_version(connection) == 0:
+                    raise self.nothing_published()
+                migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def look(self) -> Connection[Any] | None:
+        """A connection of its own, through which nothing is made or brought up to date.
+
+        None if there is no embedded server yet. Whoever asked for it closes it.
+
+        Raises:
+            Unavailable, Mismatch: see `connect`.
+        """
+        if self.server is not None and not self.server.exists():
+            return None
+        return self._open()
+
+    def connect_to_lost(self) -> tuple[Connection[Any], list[str]]:
+        """As `connect_to_existing`, for whoever rebuilds the state; also what tables of it were made again.
+
+        Raises:
+            NothingPublished: there is nothing to rebuild it from.
+        """
+        connection = self.look()
+        if connection is None:
+            raise self.nothing_published()
+        self._connection = connection
+        if not missing_tables(connection) and not self.catalog(connection).found(self.index):
+            raise self.nothing_published()
+        made = restore_tables(connection)
+        migrate(connection)
+        return connection, made
+
+    def refuse_lost_state(self, connection: Connection[Any]) -> None:
+        """Sees that the state's tables are whole, and that it knows every generation of the index.
+
+        Raises:
+            StateLost: it is not, or it does not.
+        """
+        missing = missing_tables(connection)
+        if missing:
+            raise self._state_lost(f"the state has lost its tables {', '.join(missing)}")
+        found = {one.number for one in self.catalog(connection).found(self.index)}
+        known = known_numbers(connection, self.index) if found and schema_version(connection) else set()
+        if not found <= known:
+            numbers = ", ".join(map(str, sorted(found - known)))
+            raise self._state_lost(
+                f"the index {self.index!r} has tables of generation {numbers}, unknown to the state"
+            )
+
+    def _state_lost(self, message: str) -> StateLost:
+        return StateLost(
+            f"{message}; nothing was written",
+            where="store",
+            hint=f"{self.command('doctor', '--rebuild-state')} restores it from what lies beside the vectors",
+        )
+
+    def command(self, name: str, *options: str) -> str:
+        """The command line that does `name` with this spec."""
+        return " ".join(["ragctl", name, self.quoted_path, *options])
+
+    @property
+    def quoted_path(self) -> str:
+        """The spec's path as a shell takes it."""
+        return _quoted(self.loaded.path)
 
     def _open(self) -> Connection[Any]:
         with database_errors():
@@ -134,7 +205,15 @@ class Composition:
                 return connection
             import psycopg
 
-            return psycopg.connect(self._dsn(), autocommit=True)
+            try:
+                return psycopg.connect(self._dsn(), autocommit=True)
+            except psycopg.ProgrammingError:
+                # Its message quotes the connection string, password and all.
+                raise UsageError(
+                    f"the environment variable {self.spec.store.dsn_env} holds no valid connection string",
+                    where=self.loaded.where("store.dsn_env"),
+                    hint="it is of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
+                ) from None
 
     def _dsn(self) -> str:
         name = self.spec.store.dsn_env
@@ -156,6 +235,31 @@ class Composition:
             self.connect(), schema=SCHEMA, prefix=generation.table_prefix, dimension=generation.dimension
         )
         return made
+
+    def catalog(self, connection: Connection[Any]) -> PgVectorCatalog:
+        """Which generations' tables lie in the store."""
+        from ragctl.stores.pgvector_catalog import PgVectorCatalog
+
+        return PgVectorCatalog(connection, SCHEMA)
+
+    def survey_of(self, generation: Generation) -> PgVectorSurvey:
+        """A generation's tables, looked at as a whole."""
+        from ragctl.stores.pgvector_survey import PgVectorSurvey
+
+        return PgVectorSurvey(
+            self.connect(), schema=SCHEMA, prefix=generation.table_prefix, dimension=generation.dimension
+        )
+
+    def vector_cache(self) -> PostgresVectorCache:
+        """What is known of the embedder's vectors: those of every generation that it made, then the cache.
+
+        This index's own generations are looked at first.
+        """
+        identity = self.embedder.identity
+        made_by_it = [one for one in every_generation(self.connect()) if one.embedder == identity]
+        made_by_it.sort(key=lambda one: one.index != self.index)
+        tables = [self.store_of(one).chunk_table for one in made_by_it]
+        return PostgresVectorCache(self.connect(), identity, tables)
 
     def active_generation(self) -> Generation:
         """The generation that is queried.
@@ -189,15 +293,32 @@ def database_errors() -> Iterator[None]:
 
     Raises:
         Unavailable: it cannot be reached, was shut down, or has no room left.
+        Mismatch: a table is gone.
     """
     import psycopg
 
     try:
         yield
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        text = str(error).strip().splitlines()
+    except psycopg.errors.UndefinedTable as error:
+        raise Mismatch(
+            f"a table is missing: {_first_line(error)}",
+            where="store",
+            hint="ragctl doctor SPEC says what is left and how to mend it",
+        ) from error
+    except psycopg.errors.DiskFull as error:
         raise Unavailable(
-            f"the database does not answer: {text[0] if text else type(error).__name__}",
+            f"the database has no room left: {_first_line(error)}",
+            where="store",
+            hint="free some space and run the same command again: what was committed is kept",
+        ) from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise Unavailable(
+            f"the database does not answer: {_first_line(error)}",
             where="store",
             hint="run the same command again: what was committed is kept",
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -14,7 +14,6 @@ from ragctl.stages.embed import input_hash
 from ragctl.stages.extract import extract
 from ragctl.stages.failures import StageFailure
 from ragctl.state.texts import TextCache
-from ragctl.state.vector_cache import PostgresVectorCache
 from ragctl.types import ChunkedDocument, Failure, Item
 
 if TYPE_CHECKING:
@@ -100,9 +99,15 @@ class Estimator:
         composition = self._composition
         connection = composition.connect()
         texts = TextCache(connection, composition.index, composition.recipe.extract)
-        cache = PostgresVectorCache(connection, composition.embedder.identity)
+        cache = composition.vector_cache()
         read = ItemReader(
-            composition, self._draft.ledger, texts, on_unchanged=self._unchanged, on_skipped=self._skipped
+            composition,
+            self._draft.ledger,
+            texts,
+            in_index=self._draft.stored,
+            on_unchanged=self._unchanged,
+            on_skipped=self._skipped,
+            on_kept=lambda item: self._skipped(item, "existing: skip"),
         )
         documents = extract(self._draft.plan.to_read, read, on_failure=self._failed)
         chunked = chunk(documents, composition.splitter, on_failure=self._failed)

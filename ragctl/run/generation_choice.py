@@ -1,12 +1,15 @@
-"""Which generation an ingest writes to: the active one of the same recipe, or a new one beside it."""
+"""Which generation an ingest writes to, and which ones it drops."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 
+from ragctl.errors import Mismatch, RollbackUndone
 from ragctl.run.composition import Composition
+from ragctl.spec.recipe import recipe_settings
 from ragctl.state.generations import Generation, Generations
+from ragctl.state.lease import Lease
 from ragctl.state.ledger import Ledger
 from ragctl.types import ItemKey, LedgerItem
 
@@ -39,9 +42,12 @@ class Target:
     def made(self, generations: Generations) -> Target:
         """The same, with the generation in being; half-built ones of other recipes are dropped."""
         for other in self.others:
+            store = self.composition.store_of(other)
             if other.status == "building":
-                self.composition.store_of(other).drop()
+                store.drop()
                 generations.mark_dropped(other)
+            elif store.exists():
+                store.index_inputs()  # its vectors will be looked up
         known = tuple(
             (generation, rows)
             for generation, rows in self.known
@@ -52,28 +58,53 @@ class Target:
         recipe = self.composition.recipe
         made = generations.create(
             recipe=recipe.digest,
-            recipe_parts={"extract": recipe.extract, "chunk": recipe.chunk, "embed": recipe.embed},
+            recipe_parts=asdict(recipe),
             embedder=self.composition.embedder.identity,
             dimension=self.composition.embedder.dimension,
+            settings=recipe_settings(self.composition.spec),
         )
         return replace(self, existing=made, known=(*known, (made, {})))
 
     def lacking(self, ledger: Ledger) -> list[ItemKey]:
-        """Items that the active generation has stored, that failed in the target and are not stored there."""
+        """Items that the active generation has stored and the target has not, for whatever reason.
+
+        Call it after what is gone from the sources has been deleted from both.
+        """
         if self.active is None:
             return []
-        before = next(rows for generation, rows in self.known if generation.id == self.active.id)
+        before = Ledger(self.composition.connect(), self.active.id).items()
         now = ledger.items()
-        return sorted(key for key, row in before.items() if row.stored and key in now and not now[key].stored)
+        return sorted(
+            key for key, row in before.items() if row.stored and (key not in now or not now[key].stored)
+        )
 
 
-def choose_target(composition: Composition, generations: Generations) -> Target:
-    """The active generation if it has this recipe, else a half-built one that has, else a new one."""
-    recipe = composition.recipe.digest
+def choose_target(
+    composition: Composition,
+    generations: Generations,
+    *,
+    into: int | None = None,
+    undo_rollback: bool = False,
+) -> Target:
+    """The active generation if it has this recipe, else a half-built one that has, else a new one.
+
+    Args:
+        into: number of the kept generation to write to instead, whose recipe must be this one.
+        undo_rollback: a newer generation than the active one may be built by a recipe that was
+            rolled back.
+
+    Raises:
+        Mismatch: there is no kept generation `into` of this recipe.
+        RollbackUndone: not without being told to.
+    """
     every = generations.all()
     active = next((one for one in every if one.status == "active"), None)
-    candidates = [one for one in every if one.recipe == recipe and one.status in ("active", "building")]
-    chosen = active if active in candidates else (candidates[-1] if candidates else None)
+    if into is not None:
+        chosen: Generation | None = _kept(every, into, composition.recipe.digest)
+    else:
+        chosen = _of_recipe(every, active, composition.recipe.digest)
+        if not undo_rollback:
+            _guard_rollback(composition, generations, active, chosen)
     connection = composition.connect()
     return Target(
         composition=composition,
@@ -84,10 +115,69 @@ def choose_target(composition: Composition, generations: Generations) -> Target:
     )
 
 
-def drop_old_generations(composition: Composition, generations: Generations) -> None:
-    """Keeps `store.keep_generations` of those that were active once, the latest ones."""
+def _of_recipe(every: Sequence[Generation], active: Generation | None, recipe: str) -> Generation | None:
+    candidates = [one for one in every if one.recipe == recipe and one.status in ("active", "building")]
+    return active if active in candidates else (candidates[-1] if candidates else None)
+
+
+def _kept(every: Sequence[Generation], number: int, recipe: str) -> Generation:
+    for one in every:
+        if one.number == number and one.status == "kept" and one.recipe == recipe:
+            return one
+    raise Mismatch(f"there is no kept generation {number} of this recipe (any more)")
+
+
+def _guard_rollback(
+    composition: Composition,
+    generations: Generations,
+    active: Generation | None,
+    chosen: Generation | None,
+) -> None:
+    """Refuses to build anew what was rolled back: the same recipe, or the same settings by later code."""
+    if active is None or chosen == active:
+        return
+    recipe, settings = composition.recipe.digest, recipe_settings(composition.spec)
+    for newer in generations.newer_published(active):
+        if newer.recipe == recipe or newer.settings == settings:
+            raise RollbackUndone(
+                f"generation {active.number} of {composition.index!r} was rolled back to, and this ingest "
+                f"would undo that by the settings of generation {newer.number}; nothing was written",
+                where=str(composition.loaded.path),
+                hint=f"to keep generation {active.number} up to date, give the spec its settings "
+                f"(ragctl index SPEC show {active.number}); to build a new generation all the same: --yes",
+            )
+
+
+def drop_old_generations(
+    composition: Composition, generations: Generations, lease: Lease | None = None
+) -> None:
+    """Keeps `store.keep_generations` of those that were active once: those that were so last."""
+    surplus = surplus_generations(generations, composition.spec.store.keep_generations)
+    drop_generations(composition, generations, surplus, lease)
+
+
+def surplus_generations(generations: Generations, keep: int) -> list[Generation]:
+    """Kept generations beyond the `keep` that were published last."""
     kept = [one for one in generations.all() if one.status == "kept"]
-    surplus = len(kept) - composition.spec.store.keep_generations
-    for generation in kept[: max(surplus, 0)]:
-        composition.store_of(generation).drop()
-        generations.mark_dropped(generation)
+    kept.sort(key=lambda one: (one.published_at is not None, one.published_at, one.number))
+    return kept[: max(len(kept) - keep, 0)]
+
+
+def drop_generations(
+    composition: Composition,
+    generations: Generations,
+    which: Sequence[Generation],
+    lease: Lease | None = None,
+) -> None:
+    """Drops tables and ledger of each, in a transaction that needs the lease if one is given.
+
+    Raises:
+        LeaseLost: another run took over.
+    """
+    connection = composition.connect()
+    for generation in which:
+        with connection.transaction():
+            if lease is not None:
+                lease.check(connection)
+            composition.store_of(generation).drop()
+            generations.mark_dropped(generation)

@@ -10,10 +10,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import LeaseLost, Mismatch
+from ragctl.plan import Plan
+from ragctl.run.cache_limit import limit_cache
 from ragctl.run.composition import Composition, database_errors
 from ragctl.run.draft import Draft, make_draft
 from ragctl.run.generation_choice import Target, drop_old_generations
+from ragctl.run.ignored_failures import IgnoredFailures
 from ragctl.run.ingest_report import IngestReport
+from ragctl.run.locking import guard_lock, keep_lock
+from ragctl.run.notes import write_notes
 from ragctl.run.planning import AgreedPlan, guard_cost
 from ragctl.run.progress import Metered, Progress, Silent
 from ragctl.run.reading import ItemReader
@@ -26,10 +31,9 @@ from ragctl.stages.failures import StageFailure
 from ragctl.stages.store import store
 from ragctl.state.generations import Generations
 from ragctl.state.lease import Lease, acquire_lease
-from ragctl.state.ledger import Ledger
+from ragctl.state.ledger import Ledger, fingerprint_to_keep
 from ragctl.state.runs import Runs, new_run_id
 from ragctl.state.texts import TextCache
-from ragctl.state.vector_cache import PostgresVectorCache
 from ragctl.types import EmbeddedDocument, Item, ItemKey
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 
 # A backend whose client was killed notices at its next read or write, which may be some seconds off.
 LEASE_PATIENCE_S = 5.0
+CATCH_UP = "rollback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,10 @@ class IngestOptions:
         max_cost: US dollars that embedding may cost; None: any amount.
         agreed: do exactly what this plan says, or nothing; what it allows takes the place of
             `allow_delete` and `retry_failed`.
+        undo_rollback: build a new generation by a recipe that was rolled back.
+        into: number of the kept generation to bring up to date and publish, whose recipe must be
+            the spec's. The spec's lock has no part in that.
+        relock: write the spec's lock anew, whatever it says.
     """
 
     allow_delete: int | None = None
@@ -62,6 +71,9 @@ class IngestOptions:
     wait: bool = False
     max_cost: float | None = None
     agreed: AgreedPlan | None = None
+    undo_rollback: bool = False
+    into: int | None = None
+    relock: bool = False
 
 
 def ingest(
@@ -79,6 +91,7 @@ def ingest(
     Raises:
         GuardRefused: nothing was written.
         LeaseLost: another run took over; nothing was written since.
+        LockBroken, LockDrift: the spec's lock cannot be read, or has drifted; nothing was written.
         Mismatch, Unavailable: see there.
     """
     chosen = options or IngestOptions()
@@ -86,6 +99,8 @@ def ingest(
         agreed = chosen.agreed
         chosen = replace(chosen, allow_delete=agreed.allow_delete, retry_failed=agreed.retry_failed)
     with Composition(loaded) as composition, database_errors():
+        if chosen.into is None:  # and before a server is started or another run waited for
+            guard_lock(composition, relock=chosen.relock)
         return Ingest(composition, chosen, progress or Silent(), stop).run()
 
 
@@ -118,12 +133,15 @@ class Ingest:
         with self._watch.phase("wait"):
             self._lease = acquire_lease(connection, index, run, runs, patience_s=patience)
         draft = self._draft(generations)
+        if self._options.into is None:
+            keep_lock(self._composition, relock=self._options.relock, note=self._progress.note)
         with self._leased():
             generations.claim_index(self._spec.name)
             runs.close_dead()
             target = draft.target.made(generations)
             self._at_start = record_at_start(self._composition, connection)
-            runs.start(run, pipeline=self._spec.name, command="ingest", record=self._at_start)
+            command = "ingest" if self._options.into is None else CATCH_UP
+            runs.start(run, pipeline=self._spec.name, command=command, record=self._at_start)
         self._report = IngestReport(
             run_id=run,
             pipeline=self._spec.name,
@@ -131,6 +149,7 @@ class Ingest:
             generation=target.generation.number,
             recipe=self._composition.recipe.digest,
             started_at=datetime.now(UTC),
+            ignored=IgnoredFailures(self._spec.ignore),
         )
         try:
             self._apply(draft, target, generations)
@@ -148,6 +167,8 @@ class Ingest:
             allow_delete=options.allow_delete,
             retry_failed=options.retry_failed,
             watch=self._watch,
+            into=options.into,
+            undo_rollback=options.undo_rollback,
         )
         if options.agreed is not None:
             options.agreed.check(self._composition, draft)
@@ -162,9 +183,7 @@ class Ingest:
             self._lease.check(self._connection)
             yield
 
-    def _finish(
-        self, runs: Runs, status: str, started: float, error: BaseException | None = None
-    ) -> None:
+    def _finish(self, runs: Runs, status: str, started: float, error: BaseException | None = None) -> None:
         import psycopg
 
         self._report.seconds = time.monotonic() - started
@@ -184,13 +203,21 @@ class Ingest:
         counts.skipped = len(plan.skipped)
         self._report.failures = [*plan.unlisted, *plan.known_failures]
         self._ledger = Ledger(self._connection, target.generation.id)
+        self._note_unlisted(plan)
         vectors = self._composition.store_of(target.generation)
+        if target.generation.status != "building":
+            self._see_that_it_is_whole(vectors)
         vectors.create()
+        self._vectors = vectors
+        with self._leased():
+            write_notes(self._composition)
         if plan.to_read:
             self._progress.start(len(plan.to_read), "documents")
-            with self._watch.phase("stream"):
-                self._stream(draft, vectors)
-            self._progress.done()
+            try:
+                with self._watch.phase("stream"):
+                    self._stream(draft, vectors)
+            finally:
+                self._progress.done()  # also after an interrupt: it gives the terminal back
         counts.failed = len(self._report.failures)
         if self._report.interrupted:
             return
@@ -198,19 +225,38 @@ class Ingest:
             self._delete(draft, target)
         with self._watch.phase("publish"):
             self._publish(target, vectors, generations)
+        with self._watch.phase("prune"):
+            limit_cache(self._composition)
+
+    def _note_unlisted(self, plan: Plan) -> None:
+        for failure in plan.unlisted:
+            unseen = Item(failure.source, failure.document, uri="", fingerprint="")
+            with self._leased():
+                self._ledger.record_failure(failure, unseen)
+
+    def _see_that_it_is_whole(self, vectors: PgVectorStore) -> None:
+        stored, known = vectors.counts(), self._ledger.counts()
+        if stored != known:
+            raise Mismatch(
+                f"the index holds {stored[0]:,} documents and {stored[1]:,} chunks, "
+                f"the ledger says {known[0]:,} and {known[1]:,}; nothing was written",
+                hint="ragctl doctor SPEC says what is missing, and --repair mends it",
+            )
 
     def _stream(self, draft: Draft, vectors: PgVectorStore) -> None:
         composition = self._composition
         self._pending = {(item.source, item.path): item for item in draft.plan.to_read}
-        cache = PostgresVectorCache(self._connection, composition.embedder.identity)
+        cache = composition.vector_cache()
         texts = TextCache(self._connection, composition.index, composition.recipe.extract)
         agreed = self._options.agreed
         read = ItemReader(
             composition,
             draft.ledger,
             texts,
+            in_index=draft.stored,
             on_unchanged=self._unchanged,
             on_skipped=self._skipped,
+            on_kept=self._kept,
             as_planned=agreed.holds if agreed is not None else lambda item, digest: True,
         )
         writer = LedgeredWriter(self._connection, vectors, self._ledger, self._pending, self._lease)
@@ -237,6 +283,7 @@ class Ingest:
     def _unchanged(self, item: Item, digest: str) -> None:
         with self._leased():
             self._ledger.record_unchanged(item, digest)
+            self._vectors.note_fingerprint((item.source, item.path), fingerprint_to_keep(item))
         self._report.counts.unchanged += 1
         self._progress.advance()
 
@@ -245,6 +292,10 @@ class Ingest:
             self._ledger.record_skipped(item, reason)
         self._report.counts.skipped += 1
         self._report.skipped.append((item.source, item.path, reason))
+        self._progress.advance()
+
+    def _kept(self, item: Item) -> None:
+        self._report.counts.skipped += 1  # not noted in the ledger: another `existing` may want it read
         self._progress.advance()
 
     def _failed(self, failed: StageFailure) -> None:
@@ -274,8 +325,9 @@ class Ingest:
         stored = self._ledger.counts()
         if not stored[0] or (lacking and not self._options.allow_partial):
             if lacking:
+                self._report.lacking = len(lacking)
                 self._progress.note(
-                    f"not published: {len(lacking)} documents of the active generation failed in this one, "
+                    f"not published: it lacks {len(lacking):,} documents of the active generation, "
                     f"the first is {lacking[0][0]}:{lacking[0][1]}; --allow-partial publishes without them"
                 )
             return
@@ -286,8 +338,10 @@ class Ingest:
             )
         with self._leased():
             generations.publish(target.generation, instead_of=target.active)
+            write_notes(self._composition)
         self._report.published = True
-        drop_old_generations(self._composition, generations)
+        if self._options.into is None:  # a rollback keeps what it goes back from, whatever the spec says
+            drop_old_generations(self._composition, generations, self._lease)
 
 
 def _status(error: BaseException) -> str:
@@ -321,5 +375,7 @@ class LedgeredWriter:
         """
         with self._connection.transaction():
             self._lease.check(self._connection)
-            self._vectors.replace(documents)
+            keys = {(one.document.source, one.document.item) for one in documents}
+            fingerprints = {key: fingerprint_to_keep(self._items[key]) for key in keys}
+            self._vectors.replace(documents, fingerprints=fingerprints)
             self._ledger.record_stored(documents, self._items, self._lease.run)

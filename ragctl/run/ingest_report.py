@@ -46,7 +46,9 @@ class IngestReport:
     Attributes:
         generation: number of the generation that was written to.
         published: the generation is the one that is queried.
+        lacking: documents of the active generation that the new one lacks, if it was not published.
         interrupted: the run was asked to stop and did so after whole documents.
+        ignored: is this failure one that does not count?
         skipped: (source, document, reason) of items that have no reader, those of this run only.
         cost_usd: None where a price is unknown.
     """
@@ -65,6 +67,8 @@ class IngestReport:
     skipped: list[tuple[str, str, str]] = field(default_factory=list)
     published: bool = False
     interrupted: bool = False
+    lacking: int = 0
+    ignored: Callable[[Failure], bool] = lambda failure: False
 
     def as_json(self) -> dict[str, Any]:
         """The document that `--format json` prints; fields may be added, none changed."""
@@ -79,7 +83,7 @@ class IngestReport:
             "seconds": round(self.seconds, 3),
             "counts": {one.name: getattr(self.counts, one.name) for one in fields(self.counts)},
             "usage": {"tokens": self.tokens, "cost_usd": self.cost_usd},
-            "failures": [asdict(failure) for failure in self.failures],
+            "failures": [{**asdict(failure), "ignored": self.ignored(failure)} for failure in self.failures],
             "published": self.published,
             "interrupted": self.interrupted,
         }
@@ -91,12 +95,27 @@ class IngestReport:
             max_failures: documents that may fail.
             command: makes a command line for this spec of a command's name, for the hint.
         """
-        if len(self.failures) <= max_failures or self.interrupted:
+        counting = sum(not self.ignored(failure) for failure in self.failures)
+        if self.interrupted or (counting <= max_failures and self.published):
             return None
-        plural = "document" if len(self.failures) == 1 else "documents"
-        state = "" if self.published else "; the new generation was not published"
+        if counting > max_failures:
+            plural = "document" if counting == 1 else "documents"
+            others = f", not counting {len(self.failures) - counting:,} that `ignore` names"
+            state = "" if self.published else "; the new generation was not published"
+            return TooManyFailures(
+                f"{counting:,} {plural} failed{others if counting < len(self.failures) else ''}, "
+                f"the spec allows {max_failures:,}{state}",
+                where="max_failures",
+                hint=f"{command('show')} --failed lists them; in the spec, max_failures says how many may "
+                "fail and ignore names those that do not count",
+            )
+        if self.lacking:
+            return TooManyFailures(
+                f"the new generation was not published: it lacks {self.lacking:,} "
+                f"{'document' if self.lacking == 1 else 'documents'} of the active one",
+                hint="--allow-partial publishes without them",
+            )
         return TooManyFailures(
-            f"{len(self.failures)} {plural} failed, the spec allows {max_failures}{state}",
-            where="max_failures",
-            hint=f"{command('show')} DOCUMENT says more; max_failures in the spec says how many may fail",
+            "there is nothing to publish: no document was stored",
+            hint=f"{command('show')} says what became of them",
         )

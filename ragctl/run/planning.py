@@ -12,10 +12,12 @@ from ragctl.errors import OverBudget, PlanOvertaken, UsageError
 from ragctl.run.composition import Composition, database_errors
 from ragctl.run.draft import Draft, make_draft
 from ragctl.run.estimate import Estimate, Estimator
+from ragctl.run.ignored_failures import IgnoredFailures
+from ragctl.run.locking import guard_lock
 from ragctl.run.progress import Progress, Silent
 from ragctl.state.generations import Generations
 from ragctl.state.runs import Runs
-from ragctl.types import Item, ItemKey
+from ragctl.types import Failure, Item, ItemKey
 
 if TYPE_CHECKING:
     from ragctl.spec.load import LoadedSpec
@@ -34,6 +36,7 @@ class PlanReport:
         seconds: at the rate of the latest run that embedded with this model; None if none has.
         listing: action and fingerprint of every item that would be touched.
         allow_delete, retry_failed: as the plan was made with; an ingest of it uses them.
+        ignored: is this failure one that does not count?
     """
 
     pipeline: str
@@ -48,6 +51,7 @@ class PlanReport:
     listing: Mapping[str, list[str]]
     allow_delete: int | None = None
     retry_failed: bool = False
+    ignored: Callable[[Failure], bool] = lambda failure: False
 
     @property
     def changes(self) -> bool:
@@ -74,7 +78,7 @@ class PlanReport:
             },
             "sources": {name: asdict(one) for name, one in self.estimate.sources.items()},
             "documents": [asdict(one) for one in self.estimate.documents],
-            "failures": [asdict(one) for one in self.estimate.failures],
+            "failures": [{**asdict(one), "ignored": self.ignored(one)} for one in self.estimate.failures],
             "allow_delete": self.allow_delete,
             "retry_failed": self.retry_failed,
             "listing": dict(self.listing),
@@ -86,15 +90,18 @@ def plan(
     *,
     allow_delete: int | None = None,
     retry_failed: bool = False,
+    relock: bool = False,
     progress: Progress | None = None,
 ) -> PlanReport:
     """What `ingest` with the same arguments would do. Writes nothing but the extracted texts it keeps.
 
     Raises:
         GuardRefused: the ingest would be refused.
+        LockBroken, LockDrift: so would it be for its lock; not with `relock`.
         Mismatch, Unavailable: see there.
     """
     with Composition(loaded) as composition, database_errors():
+        guard_lock(composition, relock=relock)
         generations = Generations(composition.connect(), composition.index)
         draft = make_draft(composition, generations, allow_delete=allow_delete, retry_failed=retry_failed)
         report = report_on(composition, draft, progress or Silent())
@@ -121,6 +128,7 @@ def report_on(composition: Composition, draft: Draft, progress: Progress) -> Pla
         cost_usd=cost_usd(composition, tokens),
         seconds=_seconds(composition, tokens),
         listing=listing_of(draft),
+        ignored=IgnoredFailures(composition.spec.ignore),
     )
 
 

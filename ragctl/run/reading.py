@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
 
-from ragctl.errors import MalformedDocument, UnreadableDocument
+from ragctl.errors import MalformedDocument, TooLarge, UnreadableDocument
 from ragctl.readers.auto import reader_for
 from ragctl.run.composition import Composition
 from ragctl.state.texts import TextCache
@@ -19,8 +19,10 @@ class ItemReader:
     Args:
         ledger: what is known of the items.
         texts: documents that were extracted before.
+        in_index: items that somebody can find now, in whatever generation: they are not skipped.
         on_unchanged: told of an item whose bytes are those that are stored, and their digest.
         on_skipped: told of an item that has no reader, and why.
+        on_kept: told of an item that has changed, and whose stored version stays (`existing: skip`).
         as_planned: are these the bytes (their digest) that the plan was made with?
     """
 
@@ -30,16 +32,21 @@ class ItemReader:
         ledger: Mapping[ItemKey, LedgerItem],
         texts: TextCache,
         *,
+        in_index: Container[ItemKey],
         on_unchanged: Callable[[Item, str], None],
         on_skipped: Callable[[Item, str], None],
+        on_kept: Callable[[Item], None],
         as_planned: Callable[[Item, str], bool] = lambda item, digest: True,
     ) -> None:
         self._sources = {source.name: source for source in composition.sources}
         self._max_bytes = composition.spec.extract.max_bytes
         self._ledger = ledger
         self._texts = texts
+        self._in_index = in_index
         self._on_unchanged = on_unchanged
         self._on_skipped = on_skipped
+        self._on_kept = on_kept
+        self._keep_stored = composition.spec.store.existing == "skip"
         self._as_planned = as_planned
 
     def __call__(self, item: Item) -> Iterator[Document]:
@@ -50,27 +57,34 @@ class ItemReader:
         """
         row = self._ledger.get((item.source, item.path))
         stored = row is not None and row.stored
+        in_index = (item.source, item.path) in self._in_index
         by_name = reader_for(item)
-        if by_name.reader is None and not stored:
+        if by_name.reader is None and not in_index:
             self._on_skipped(item, by_name.reason)
             return
-        kept = self._texts.find(item)
+        kept = None if stored and self._keep_stored else self._texts.find(item)
         if kept is not None:
             yield from kept
             return
         data = self._bytes(item)
         digest = hashlib.sha256(data).hexdigest()
-        if not self._as_planned(item, digest):
-            raise UnreadableDocument("it has changed since the plan was made")
         if row is not None and stored and row.digest == digest:
             self._on_unchanged(item, digest)
             return
-        yield from self._texts.find(item, digest) or self._read(item, data, digest, stored=stored)
+        if stored and self._keep_stored:
+            self._on_kept(item)
+            return
+        if not data.strip() and not in_index:
+            self._on_skipped(item, "the file is empty")
+            return
+        if not self._as_planned(item, digest):
+            raise UnreadableDocument("it has changed since the plan was made")
+        yield from self._texts.find(item, digest) or self._read(item, data, digest, in_index=in_index)
 
-    def _read(self, item: Item, data: bytes, digest: str, *, stored: bool) -> list[Document]:
+    def _read(self, item: Item, data: bytes, digest: str, *, in_index: bool) -> list[Document]:
         reader, reason = reader_for(item, data)
         if reader is None:
-            if stored:
+            if in_index:
                 raise MalformedDocument(f"it is in the index and can no longer be read: {reason}")
             self._on_skipped(item, reason)
             return []
@@ -83,8 +97,23 @@ class ItemReader:
         return documents
 
     def _bytes(self, item: Item) -> bytes:
+        if item.size is not None and item.size > self._max_bytes:
+            raise self._too_large()
         with self._sources[item.source].open(item) as stream:
             data = stream.read(self._max_bytes + 1)
         if len(data) > self._max_bytes:
-            raise MalformedDocument(f"it is larger than extract.max_bytes ({self._max_bytes:,} bytes)")
+            raise self._too_large()
         return data
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"it is larger than extract.max_bytes ({self._max_bytes:,} bytes)")
+
+
+def digest_of(composition: Composition, item: Item) -> str | None:
+    """SHA-256 (hex) of the item's bytes; None if they cannot be had."""
+    source = next(one for one in composition.sources if one.name == item.source)
+    try:
+        with source.open(item) as stream:
+            return hashlib.sha256(stream.read()).hexdigest()
+    except UnreadableDocument:
+        return None

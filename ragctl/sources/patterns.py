@@ -119,6 +119,15 @@ class Patterns:
                 return True
         return False
 
+    def cover(self, path: str) -> bool:
+        """Does a pattern match this path, or a directory that it lies in?"""
+        states = self.start()
+        for name in unicodedata.normalize("NFC", path).split("/"):
+            if self.matches(states, name):
+                return True
+            states = self.enter(states, name)
+        return False
+
     def match_all_below(self, states: Iterable[State]) -> bool:
         """Does every entry below a directory with these states match?"""
         return self._dots and any(

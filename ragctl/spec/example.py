@@ -34,6 +34,7 @@ _SHOWN: dict[tuple[type[Section], str], str] = {
     (Spec, "name"): "docs",
 }
 """Where a key has no default, or an empty one that would show nothing."""
+_SIZES = {"max_bytes": "64 MiB", "cache_max_bytes": "2 GB"}
 
 
 def example_text() -> str:
@@ -72,8 +73,8 @@ def _value(key: str, field: FieldInfo) -> str:
         return "RAGCTL_DSN"
     if key == "type" and field.is_required():
         return "directory"
-    if key == "max_bytes":
-        return "64 MiB"
+    if key in _SIZES:
+        return _SIZES[key]
     if isinstance(extra, dict) and "default_is" in extra and not field.default:
         return "docs"
     return _yaml(field.default)

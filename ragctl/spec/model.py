@@ -71,10 +71,11 @@ def _metadata_value(value: Any) -> Any:
     return value
 
 
+_SizeText = Annotated[str, Field(pattern=_SIZE)]
 _Count = Annotated[int, Field(ge=1, le=4 * 1024 * _MIB)]
-Bytes = Annotated[
-    _Count, BeforeValidator(_size, json_schema_input_type=_Count | Annotated[str, Field(pattern=_SIZE)])
-]
+Bytes = Annotated[_Count, BeforeValidator(_size, json_schema_input_type=_Count | _SizeText)]
+_DiskCount = Annotated[int, Field(ge=0, le=10**15)]
+DiskBytes = Annotated[_DiskCount, BeforeValidator(_size, json_schema_input_type=_DiskCount | _SizeText)]
 Pattern = Annotated[str, BeforeValidator(_pattern)]
 MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
 MetadataValue = Annotated[str | int | float | bool | tuple[str, ...], BeforeValidator(_metadata_value)]
@@ -239,6 +240,12 @@ class PgvectorStore(Section):
         le=20,
         description="Older generations that are kept beside the active one.",
     )
+    cache_max_bytes: DiskBytes = Field(
+        default=2 * 10**9,
+        description="The largest size of the cache of vectors, in bytes or as a size such as `2 GB`. It is "
+        "looked at when an ingest has ended. All specs that use one database share the cache. Changing it "
+        "makes no new generation.",
+    )
     dsn_env: EnvironmentVariable | None = Field(
         default=None,
         description="Name of the environment variable that holds the connection string "
@@ -303,8 +310,14 @@ class Spec(Section):
         default=0,
         ge=0,
         le=10**9,
-        description="Documents that may fail before the exit code of an ingest is 3. Changing it makes no "
-        "new generation.",
+        description="Documents that may fail before the exit code of an ingest is 3, those that failed for "
+        "good earlier among them. Changing it makes no new generation.",
+    )
+    ignore: tuple[Pattern, ...] = Field(
+        default=(),
+        description="Patterns of documents whose failures do not count, over `source/path`: they are still "
+        "tried and listed. As in `exclude`, a pattern that matches a folder matches all that is in it. "
+        "Changing it makes no new generation.",
     )
 
     @model_validator(mode="after")

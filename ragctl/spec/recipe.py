@@ -69,6 +69,19 @@ def make_recipe(
     return Recipe(_digest("extract", extract), _digest("chunk", chunk), _digest("embed", embed))
 
 
+def recipe_settings(spec: Spec) -> dict[str, dict[str, Any]]:
+    """The settings that the recipe is made of, by section, as JSON values."""
+    return {section: _settings(spec, section) for section in _CHANGES_NO_OUTPUT}
+
+
+def given_settings(spec: Spec) -> dict[str, list[str]]:
+    """The names of those of them that the user gave, by section; the others are ragctl's defaults."""
+    return {
+        section: [key for key in _settings(spec, section) if key in getattr(spec, section).model_fields_set]
+        for section in _CHANGES_NO_OUTPUT
+    }
+
+
 def _settings(spec: Spec, section: str) -> dict[str, Any]:
     settings: dict[str, Any] = getattr(spec, section).model_dump(mode="json")
     return {key: value for key, value in settings.items() if key not in _CHANGES_NO_OUTPUT[section]}

@@ -34,15 +34,18 @@ def failure_of(source: str, document: str, stage: str, error: Exception) -> Stag
     they are raised again as they are.
 
     Raises:
-        RagctlError: `error` itself, unless it is a `DocumentError`.
+        RagctlError, ImportError: `error` itself, unless it is a `DocumentError`.
     """
     if isinstance(error, RagctlError) and not isinstance(error, DocumentError):
         raise error
+    if isinstance(error, ImportError):
+        raise error  # a package is missing, which no document can help
     if isinstance(error, DocumentError):
         kind, retryable, message = error.kind, error.retryable, error.message
     else:
         # A third-party parser may raise anything; its document fails alone, and the type is kept.
-        kind, retryable = "crashed", False
+        # Memory and open files may be there another time; a parser's complaint stays what it is.
+        kind, retryable = "crashed", isinstance(error, MemoryError | OSError)
         message = f"{type(error).__name__}: {error}"
     failure = StageFailure(
         Failure(

@@ -26,7 +26,7 @@ class Generation:
     Attributes:
         status: building, active, kept or dropped.
         settings: the spec's sections extract, chunk and embed that made it; empty if they were not
-            recorded (by a ragctl before 0.2).
+            recorded (by the first release).
         published_at: when it last became the active one.
     """
 
@@ -91,7 +91,7 @@ class Generations:
         return next((one for one in self.all() if one.status == "active"), None)
 
     def newer_published(self, than: Generation) -> list[Generation]:
-        """Those with a higher number that were active once, dropped ones too: what a rollback went back from."""
+        """What a rollback went back from: those of higher numbers that were active once, dropped ones too."""
         rows = self._connection.execute(
             f"SELECT {_COLUMNS} FROM ragctl.generations "
             "WHERE index_name = %s AND number > %s AND published_at IS NOT NULL ORDER BY number",
@@ -132,6 +132,45 @@ class Generations:
         assert row is not None  # INSERT … SELECT of an aggregate gives one row
         return Generation(*row)
 
+    def dropped(self) -> list[Generation]:
+        """Those that have no table any more, oldest first."""
+        rows = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM ragctl.generations "
+            "WHERE index_name = %s AND status = 'dropped' ORDER BY number",
+            (self.index,),
+        ).fetchall()
+        return [Generation(*row) for row in rows]
+
+    def restore(self, lost: Generation) -> Generation:
+        """Makes the row of a generation again whose tables are there; its `id` will be another.
+
+        If it was active, and no other one is, the pointer goes back to it.
+        """
+        status = "kept" if lost.status == "active" and self.active() is not None else lost.status
+        row = self._connection.execute(
+            "INSERT INTO ragctl.generations (index_name, number, recipe, recipe_parts, embedder, dimension, "
+            "settings, status, created_at, published_at) "
+            f"VALUES (%s, %s, %s, %s, %s, %s, %s, %s, coalesce(%s, now()), %s) RETURNING {_COLUMNS}",
+            (
+                self.index,
+                lost.number,
+                lost.recipe,
+                json.dumps(dict(lost.recipe_parts)),
+                lost.embedder,
+                lost.dimension,
+                json.dumps(dict(lost.settings)),
+                status,
+                lost.created_at,
+                lost.published_at,
+            ),
+        ).fetchone()
+        assert row is not None  # an INSERT returns its row
+        if status == "active":
+            self._connection.execute(
+                "UPDATE ragctl.indexes SET active = %s WHERE name = %s", (row[0], self.index)
+            )
+        return Generation(*row)
+
     def publish(self, generation: Generation, *, instead_of: Generation | None) -> None:
         """Flips the pointer from `instead_of` to `generation`, if nobody has moved it meanwhile.
 
@@ -159,6 +198,12 @@ class Generations:
                     f"another run has dropped generation {generation.number} of {self.index!r} meanwhile"
                 )
 
+    def correct_dimension(self, generation: Generation, dimension: int) -> None:
+        """For a state that says another one than the tables and their note."""
+        self._connection.execute(
+            "UPDATE ragctl.generations SET dimension = %s WHERE id = %s", (dimension, generation.id)
+        )
+
     def mark_dropped(self, generation: Generation) -> None:
         """Its ledger goes, its row stays as history. Its tables are the store's to drop."""
         with self._connection.transaction():
@@ -171,14 +216,15 @@ class Generations:
             )
 
 
-def generations_of_embedder(connection: Connection[Any], identity: str, first: str) -> list[Generation]:
-    """Every generation in the database whose vectors this embedder made, newest first.
+def known_numbers(connection: Connection[Any], index: str) -> set[int]:
+    """The numbers of all generations that the index ever had, dropped ones too."""
+    rows = connection.execute("SELECT number FROM ragctl.generations WHERE index_name = %s", (index,))
+    return {number for (number,) in rows}
 
-    Those of the index `first` come before those of other indexes.
-    """
+
+def every_generation(connection: Connection[Any]) -> list[Generation]:
+    """Those of all indexes in the database that have a table, newest first."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM ragctl.generations WHERE embedder = %s AND status <> 'dropped' "
-        "ORDER BY index_name <> %s, id DESC",
-        (identity, first),
+        f"SELECT {_COLUMNS} FROM ragctl.generations WHERE status <> 'dropped' ORDER BY id DESC"
     ).fetchall()
     return [Generation(*row) for row in rows]

@@ -67,11 +67,13 @@ class Ledger:
             ),
         )
         digests = {(one.document.source, one.document.item): one.document.digest for one in documents}
-        self._upsert_items([(key, _fingerprint(items[key]), digest, True) for key, digest in digests.items()])
+        self._upsert_items(
+            [(key, fingerprint_to_keep(items[key]), digest, True) for key, digest in digests.items()]
+        )
 
     def record_unchanged(self, item: Item, digest: str) -> None:
         """Its bytes were read and are those that are stored: only the fingerprint moves."""
-        self._upsert_items([((item.source, item.path), _fingerprint(item), digest, True)])
+        self._upsert_items([((item.source, item.path), fingerprint_to_keep(item), digest, True)])
 
     def _upsert_items(self, rows: Sequence[tuple[ItemKey, str, str, bool]]) -> None:
         self._connection.execute(
@@ -82,7 +84,7 @@ class Ledger:
                  AS t (source, path, fingerprint, digest, stored)
             ON CONFLICT (generation, source, path) DO UPDATE SET
                 fingerprint = excluded.fingerprint, digest = excluded.digest, stored = excluded.stored,
-                failure = NULL, failed_at = NULL, attempts = 0, skipped = NULL
+                failure = NULL, failed_at = NULL, first_failed_at = NULL, attempts = 0, skipped = NULL
             """,
             (
                 self._generation,
@@ -95,16 +97,21 @@ class Ledger:
         )
 
     def record_failure(self, failure: Failure, item: Item) -> None:
-        """Notes why an item failed. What is stored of it stays, digest included."""
+        """Notes why an item failed. What is stored of it stays, digest included.
+
+        `attempts` and `first_failed_at` count from the last time that it went well.
+        """
         self._connection.execute(
             """
-            INSERT INTO ragctl.items (generation, source, path, fingerprint, failure, attempts, failed_at)
-            VALUES (%s, %s, %s, %s, %s, 1, now())
+            INSERT INTO ragctl.items
+                (generation, source, path, fingerprint, failure, attempts, failed_at, first_failed_at)
+            VALUES (%s, %s, %s, %s, %s, 1, now(), now())
             ON CONFLICT (generation, source, path) DO UPDATE SET
                 fingerprint = excluded.fingerprint, failure = excluded.failure,
-                attempts = ragctl.items.attempts + 1, failed_at = now(), skipped = NULL
+                attempts = ragctl.items.attempts + 1, failed_at = now(),
+                first_failed_at = coalesce(ragctl.items.first_failed_at, now()), skipped = NULL
             """,
-            (self._generation, item.source, item.path, _fingerprint(item), json_text(asdict(failure))),
+            (self._generation, item.source, item.path, fingerprint_to_keep(item), json_text(asdict(failure))),
         )
 
     def record_skipped(self, item: Item, reason: str) -> None:
@@ -115,9 +122,9 @@ class Ledger:
             VALUES (%s, %s, %s, %s, %s)
             ON CONFLICT (generation, source, path) DO UPDATE SET
                 fingerprint = excluded.fingerprint, skipped = excluded.skipped,
-                failure = NULL, failed_at = NULL, attempts = 0
+                failure = NULL, failed_at = NULL, first_failed_at = NULL, attempts = 0
             """,
-            (self._generation, item.source, item.path, _fingerprint(item), reason),
+            (self._generation, item.source, item.path, fingerprint_to_keep(item), reason),
         )
 
     def documents_of(self, items: Iterable[ItemKey]) -> list[tuple[str, str]]:
@@ -147,7 +154,7 @@ class Ledger:
             self._connection,
             """
             SELECT i.source, i.path, i.stored, i.skipped, i.failure, i.attempts,
-                   i.failed_at, d.chunks, d.reader, d.digest, d.run, d.stored_at
+                   i.failed_at, i.first_failed_at, d.chunks, d.reader, d.digest, d.run, d.stored_at
             FROM ragctl.items i LEFT JOIN ragctl.documents d
               ON d.generation = i.generation AND d.source = i.source AND d.item = i.path
             WHERE i.generation = %s AND coalesce(d.path, i.path) = %s AND (%s::text IS NULL OR i.source = %s)
@@ -157,11 +164,15 @@ class Ledger:
         )
 
     def overview(self) -> list[dict[str, Any]]:
-        """Every item with its state, number of chunks and failure, by source and path."""
+        """Every item with its state, number of chunks and failure, by source and path.
+
+        `attempts` is how often it failed since it last went well; 0 if it did not.
+        """
         return _dictionaries(
             self._connection,
             """
-            SELECT i.source, i.path, i.stored, i.skipped, i.failure, d.chunks, d.stored_at
+            SELECT i.source, i.path, i.stored, i.skipped, i.failure, i.attempts, i.failed_at,
+                   i.first_failed_at, d.chunks, d.stored_at
             FROM ragctl.items i LEFT JOIN ragctl.documents d
               ON d.generation = i.generation AND d.source = i.source AND d.item = i.path
             WHERE i.generation = %s ORDER BY i.source, i.path
@@ -179,7 +190,8 @@ class Ledger:
         return int(row[0]), int(row[1])
 
 
-def _fingerprint(item: Item) -> str:
+def fingerprint_to_keep(item: Item) -> str:
+    """The item's fingerprint; empty, which no look at it equals, if the item has not settled yet."""
     return item.fingerprint if item.settled else ""
 
 

@@ -127,6 +127,8 @@ CREATE TRIGGER vectors_in AFTER INSERT ON ragctl.vectors REFERENCING NEW TABLE A
 CREATE TRIGGER vectors_out AFTER DELETE ON ragctl.vectors REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION ragctl.count_vectors();
 ALTER TABLE ragctl.generations ADD COLUMN settings jsonb NOT NULL DEFAULT '{}';
+ALTER TABLE ragctl.items ADD COLUMN first_failed_at timestamptz;
+UPDATE ragctl.items SET first_failed_at = failed_at;
 ALTER TABLE ragctl.runs DROP CONSTRAINT runs_status_check;
 ALTER TABLE ragctl.runs ADD CHECK (status IN ('running', 'done', 'failed', 'interrupted', 'abandoned'));
 """

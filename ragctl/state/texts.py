@@ -7,7 +7,7 @@ import zlib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ragctl.types import Anchor, Document, Item, Section
+from ragctl.types import Anchor, Document, Item, ItemKey, Section
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -28,6 +28,7 @@ class TextCache:
         self._index = index
         self._extract = extract
         self._unwritten: dict[tuple[str, str], tuple[str, str, bytes]] = {}
+        self._kept: set[ItemKey] | None = None
 
     def find(self, item: Item, digest: str | None = None) -> list[Document] | None:
         """The item's documents if they were extracted before, else None.
@@ -38,12 +39,24 @@ class TextCache:
         """
         if digest is None and not (item.fingerprint and item.settled):
             return None
+        if not self._has_any(item):
+            return None
         row = self._connection.execute(
             "SELECT documents FROM ragctl.texts WHERE index_name = %s AND source = %s AND path = %s "
             "AND extract = %s AND (digest = %s OR (%s::text IS NULL AND fingerprint = %s))",
             (self._index, item.source, item.path, self._extract, digest, digest, item.fingerprint),
         ).fetchone()
         return [_document(entry, item) for entry in json.loads(zlib.decompress(row[0]))] if row else None
+
+    def _has_any(self, item: Item) -> bool:
+        """Is anything of it kept? Looked up in memory: a first ingest would ask twice for each item."""
+        if self._kept is None:
+            rows = self._connection.execute(
+                "SELECT source, path FROM ragctl.texts WHERE index_name = %s AND extract = %s",
+                (self._index, self._extract),
+            )
+            self._kept = set(rows.fetchall())
+        return (item.source, item.path) in self._kept
 
     def keep(self, item: Item, digest: str, documents: list[Document]) -> None:
         """Remembers what `item` gave. Written by `flush`, or when enough has come together."""
@@ -71,15 +84,26 @@ class TextCache:
                 """,
                 (self._index, self._extract, *(list(column) for column in zip(*rows, strict=True))),
             )
+        if self._kept is not None:
+            self._kept.update(self._unwritten)
         self._unwritten.clear()
 
-    def forget(self, items: list[tuple[str, str]]) -> None:
-        """Removes the entries of these items."""
-        self._connection.execute(
+    def last(self, key: ItemKey) -> list[Document]:
+        """What this item gave when it was last read, whatever has become of it; empty if nothing is kept."""
+        row = self._connection.execute(
+            "SELECT documents FROM ragctl.texts WHERE index_name = %s AND source = %s AND path = %s",
+            (self._index, *key),
+        ).fetchone()
+        item = Item(*key, uri="", fingerprint="")
+        return [_document(entry, item) for entry in json.loads(zlib.decompress(row[0]))] if row else []
+
+    def forget(self, items: list[ItemKey]) -> int:
+        """Removes the entries of these items; returns how many there were."""
+        return self._connection.execute(
             "DELETE FROM ragctl.texts WHERE index_name = %s "
             "AND (source, path) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
             (self._index, [source for source, _ in items], [path for _, path in items]),
-        )
+        ).rowcount
 
 
 def _entry(document: Document) -> dict[str, Any]:

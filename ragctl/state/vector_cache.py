@@ -12,12 +12,23 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
+ChunkTable = tuple[str, str]
+"""(schema, name) of a table with columns `input_hash` (bytea) and `embedding` (pgvector's vector)."""
+
+_SENT_HEADER = 4  # bytes of pgvector's binary form before its numbers: dimension and a reserved word
+
 
 class PostgresVectorCache:
-    """The cached vectors of one embedder; float32, little-endian, as they came."""
+    """The known vectors of one embedder: those in chunk tables, then the cached ones; float32, as they came.
 
-    def __init__(self, connection: Connection[Any], identity: str) -> None:
+    Args:
+        identity: the embedder's.
+        tables: chunk tables whose vectors this embedder made, in the order in which they are looked at.
+    """
+
+    def __init__(self, connection: Connection[Any], identity: str, tables: Sequence[ChunkTable] = ()) -> None:
         self._connection = connection
+        self._tables = list(tables)
         connection.execute(
             "INSERT INTO ragctl.embedders (identity) VALUES (%s) ON CONFLICT DO NOTHING", (identity,)
         )
@@ -29,6 +40,35 @@ class PostgresVectorCache:
 
     def find(self, hashes: Iterable[bytes]) -> dict[bytes, Vectors]:
         """Those that are known, each of shape (dimension,)."""
+        missing = set(hashes)
+        found: dict[bytes, Vectors] = {}
+        for table in tuple(self._tables):
+            if missing:
+                found.update(self._find_in(table, missing))
+                missing -= found.keys()
+        if missing:
+            found.update(self._find_cached(missing))
+        return found
+
+    def _find_in(self, table: ChunkTable, hashes: set[bytes]) -> dict[bytes, Vectors]:
+        import numpy as np
+        from psycopg import sql
+        from psycopg.errors import UndefinedTable
+
+        statement = sql.SQL(
+            "SELECT DISTINCT ON (input_hash) input_hash, vector_send(embedding) FROM {} "
+            "WHERE input_hash = ANY(%s)"
+        ).format(sql.Identifier(*table))
+        try:
+            rows = self._connection.execute(statement, (list(hashes),), binary=True).fetchall()
+        except UndefinedTable:  # its generation has been dropped since: it can tell us nothing more
+            self._tables.remove(table)
+            return {}
+        return {
+            key: np.frombuffer(sent, dtype=">f4", offset=_SENT_HEADER).astype("<f4") for key, sent in rows
+        }
+
+    def _find_cached(self, hashes: set[bytes]) -> dict[bytes, Vectors]:
         import numpy as np
 
         rows = self._connection.execute(
@@ -40,8 +80,10 @@ class PostgresVectorCache:
 
     def keep(self, hashes: Sequence[bytes], vectors: Vectors) -> None:
         """Makes them durable before it returns (the connection commits each statement)."""
+        # In the order of the keys, so that two processes that keep the same do not block one another.
+        rows = sorted(zip(hashes, vectors, strict=True), key=lambda row: row[0])
         self._connection.execute(
             "INSERT INTO ragctl.vectors (embedder, hash, vector) "
             "SELECT %s, * FROM unnest(%s::bytea[], %s::bytea[]) ON CONFLICT DO NOTHING",
-            (self._embedder, list(hashes), [row.astype("<f4").tobytes() for row in vectors]),
+            (self._embedder, [key for key, _ in rows], [row.astype("<f4").tobytes() for _, row in rows]),
         )

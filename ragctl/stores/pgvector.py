@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import Mismatch, Unavailable
-from ragctl.types import EmbeddedDocument, Hit
+from ragctl.stores.pgvector_rows import CHUNK_COLUMNS, chunk_rows, hit_of
+from ragctl.types import EmbeddedDocument, Hit, ItemKey
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,20 +19,8 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
 
 _NAME_BYTES = 63  # of an identifier: PostgreSQL's NAMEDATALEN - 1; it cuts longer ones without an error
-_CHUNK_COLUMNS = (
-    ("document", "int8"),
-    ("ordinal", "int4"),
-    ("span_start", "int4"),
-    ("span_end", "int4"),
-    ("text", "text"),
-    ("headings", "text[]"),
-    ("line", "int4"),
-    ("page", "int4"),
-    ("sheet", "text"),
-    ("tokens", "int4"),
-    ("input_hash", "bytea"),
-    ("embedding", "vector"),
-)
+# Of the documents table, since the second release: with the digest, what the ledger can be made from again.
+_RECORD = ("item", "reader", "fingerprint")
 
 
 class PgVectorStore:
@@ -59,8 +48,10 @@ class PgVectorStore:
             raise ValueError(f"the name {too_long[0]!r} is longer than {_NAME_BYTES} bytes")
         self._connection = connection
         self._dimension = dimension
+        self._inputs = f"{prefix}_inputs"
         self._tables = {"documents": (schema, names[1]), "chunks": (schema, names[2])}
-        if TypeInfo.fetch(connection, "vector") is not None:  # else `create` brings it
+        self._has_type = TypeInfo.fetch(connection, "vector") is not None
+        if self._has_type:  # else `create` brings it
             register_vector(connection)
 
     def create(self) -> None:
@@ -68,8 +59,10 @@ class PgVectorStore:
 
         Raises:
             Unavailable: the extension is missing and cannot be made.
+            Mismatch: there are tables, and their vectors are gone.
         """
         _make_extension(self._connection)
+        self._has_type = True
         self._execute(
             """
             CREATE TABLE IF NOT EXISTS {documents} (
@@ -86,6 +79,9 @@ class PgVectorStore:
             )
             """
         )
+        if not self.has_records():
+            added = ", ".join(f"ADD COLUMN IF NOT EXISTS {name} text NOT NULL DEFAULT ''" for name in _RECORD)
+            self._execute(f"ALTER TABLE {{documents}} {added}")
         self._execute(
             """
             CREATE TABLE IF NOT EXISTS {chunks} (
@@ -105,13 +101,55 @@ class PgVectorStore:
             )
             """
         )
+        self._execute("SELECT embedding FROM {chunks} LIMIT 0")  # DROP EXTENSION CASCADE takes the column
+        self.index_inputs()
+
+    def has_records(self) -> bool:
+        """Has the documents table the columns item, reader and fingerprint? The first release's has not.
+
+        Asked first, because ALTER TABLE waits for every reader, also where it has nothing to add.
+        """
+        from psycopg import sql
+
+        row = self._connection.execute(
+            "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = ANY(%s)",
+            (sql.Identifier(*self._tables["documents"]).as_string(self._connection), list(_RECORD)),
+        ).fetchone()
+        return row is not None and row[0] == len(_RECORD)
+
+    @property
+    def chunk_table(self) -> tuple[str, str]:
+        """(schema, name) of the table whose columns `input_hash` and `embedding` serve as a vector cache."""
+        return self._tables["chunks"]
+
+    def index_inputs(self) -> None:
+        """Makes the index by which vectors are found by their embed input, unless it is there.
+
+        Tables that an earlier release made have none.
+        """
+        self._execute("CREATE INDEX IF NOT EXISTS {inputs} ON {chunks} (input_hash)")
+
+    def size_bytes(self) -> int:
+        """Bytes on disk of the tables with their indexes; 0 if they are gone."""
+        from psycopg import sql
+
+        row = self._connection.execute(
+            "SELECT coalesce(sum(pg_total_relation_size(to_regclass(name))), 0) FROM unnest(%s::text[]) name",
+            ([sql.Identifier(*name).as_string(self._connection) for name in self._tables.values()],),
+        ).fetchone()
+        return int(row[0]) if row else 0
 
     def drop(self) -> None:
         """Removes the tables and all that is in them."""
         self._execute("DROP TABLE IF EXISTS {chunks}, {documents}")
 
-    def replace(self, documents: Sequence[EmbeddedDocument]) -> None:
+    def replace(
+        self, documents: Sequence[EmbeddedDocument], *, fingerprints: Mapping[ItemKey, str] | None = None
+    ) -> None:
         """Each document's chunks are those given, and no others; readers see old or new, whole.
+
+        Args:
+            fingerprints: of the items, by (source, path), to be kept beside their documents.
 
         Raises:
             Mismatch: a vector has another dimension, or the tables are gone; nothing was written.
@@ -124,20 +162,25 @@ class PgVectorStore:
                     where=f"{document.document.source}:{document.document.path}",
                 )
         with self._connection.transaction():
-            ids = self._upsert_documents(documents)
+            ids = self._upsert_documents(documents, fingerprints or {})
             self._execute("DELETE FROM {chunks} WHERE document = ANY(%s)", (list(ids.values()),))
             self._copy_chunks(documents, ids)
 
-    def _upsert_documents(self, documents: Sequence[EmbeddedDocument]) -> dict[tuple[str, str], int]:
+    def _upsert_documents(
+        self, documents: Sequence[EmbeddedDocument], fingerprints: Mapping[ItemKey, str]
+    ) -> dict[ItemKey, int]:
         rows = self._execute(
             """
-            INSERT INTO {documents} AS d (source, path, uri, title, media_type, digest, metadata)
-            SELECT source, path, uri, title, media_type, digest, metadata::jsonb
-            FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-                 AS t (source, path, uri, title, media_type, digest, metadata)
+            INSERT INTO {documents} AS d
+                (source, path, uri, title, media_type, digest, metadata, item, reader, fingerprint)
+            SELECT source, path, uri, title, media_type, digest, metadata::jsonb, item, reader, fingerprint
+            FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+                        %s::text[], %s::text[], %s::text[])
+                 AS t (source, path, uri, title, media_type, digest, metadata, item, reader, fingerprint)
             ON CONFLICT (source, path) DO UPDATE SET
                 uri = excluded.uri, title = excluded.title, media_type = excluded.media_type,
-                digest = excluded.digest, metadata = excluded.metadata, version = d.version + 1
+                digest = excluded.digest, metadata = excluded.metadata, version = d.version + 1,
+                item = excluded.item, reader = excluded.reader, fingerprint = excluded.fingerprint
             RETURNING source, path, id
             """,
             (
@@ -148,22 +191,36 @@ class PgVectorStore:
                 [one.document.media_type for one in documents],
                 [one.document.digest for one in documents],
                 [json.dumps(dict(one.document.metadata)) for one in documents],
+                [one.document.item for one in documents],
+                [one.document.reader for one in documents],
+                [fingerprints.get((one.document.source, one.document.item), "") for one in documents],
             ),
         )
         return {(source, path): number for source, path, number in rows}
 
-    def _copy_chunks(self, documents: Sequence[EmbeddedDocument], ids: dict[tuple[str, str], int]) -> None:
+    def note_fingerprint(self, item: ItemKey, fingerprint: str) -> None:
+        """The item was looked at again and is the same: keeps the newer fingerprint beside its document.
+
+        A document that is only a part of its item keeps the older one; it can cost one reading more
+        after the ledger was lost.
+        """
+        self._execute(
+            "UPDATE {documents} SET fingerprint = %s WHERE source = %s AND path = %s AND item = path",
+            (fingerprint, *item),
+        )
+
+    def _copy_chunks(self, documents: Sequence[EmbeddedDocument], ids: dict[ItemKey, int]) -> None:
         from psycopg import sql
 
-        columns = sql.SQL(", ").join(sql.Identifier(name) for name, _ in _CHUNK_COLUMNS)
+        columns = sql.SQL(", ").join(sql.Identifier(name) for name, _ in CHUNK_COLUMNS)
         statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT BINARY)").format(
             sql.Identifier(*self._tables["chunks"]), columns
         )
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.set_types([kind for _, kind in _CHUNK_COLUMNS])
+            copy.set_types([kind for _, kind in CHUNK_COLUMNS])
             for document in documents:
                 number = ids[document.document.source, document.document.path]
-                for row in _rows(document):
+                for row in chunk_rows(document):
                     copy.write_row((number, *row))
 
     def delete(self, documents: Sequence[tuple[str, str]]) -> int:
@@ -179,6 +236,17 @@ class PgVectorStore:
             ]
             return int(self._execute("DELETE FROM {chunks} WHERE document = ANY(%s)", (ids,)).rowcount)
 
+    def input_hashes(self, documents: Sequence[tuple[str, str]]) -> set[bytes]:
+        """Hashes of the embed inputs of all chunks of these documents, given by (source, path)."""
+        rows = self._execute(
+            """
+            SELECT DISTINCT c.input_hash FROM {chunks} c JOIN {documents} d ON d.id = c.document
+            WHERE (d.source, d.path) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+            """,
+            ([source for source, _ in documents], [path for _, path in documents]),
+        )
+        return {row[0] for row in rows}
+
     def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
         """The k nearest chunks by cosine for each row of `vectors` (questions, dimension), best first.
 
@@ -190,6 +258,12 @@ class PgVectorStore:
         if vectors.shape[1] != self._dimension:
             raise Mismatch(
                 f"the question's vector has {vectors.shape[1]} dimensions, the index has {self._dimension}"
+            )
+        if not self._has_type:
+            raise Mismatch(
+                "the database's extension `vector` is gone, and with it the vectors",
+                where="store",
+                hint="`ragctl doctor SPEC` says how to mend it",
             )
         return [self._search_one(vector, k) for vector in vectors]
 
@@ -204,7 +278,7 @@ class PgVectorStore:
             (vector, k),
             binary=True,
         )
-        return [_hit(number, row) for number, row in enumerate(rows, start=1)]
+        return [hit_of(number, row) for number, row in enumerate(rows, start=1)]
 
     def counts(self) -> tuple[int, int]:
         """(documents, chunks) in the tables; (0, 0) if the tables are gone."""
@@ -261,7 +335,8 @@ class PgVectorStore:
             key: sql.Identifier(*(part.replace("%", percent) for part in name))
             for key, name in self._tables.items()
         }
-        return sql.SQL(statement).format(**names, dimension=sql.Literal(self._dimension))
+        inputs = sql.Identifier(self._inputs.replace("%", percent))
+        return sql.SQL(statement).format(**names, inputs=inputs, dimension=sql.Literal(self._dimension))
 
 
 def _make_extension(connection: Connection[Any]) -> None:
@@ -286,51 +361,13 @@ def _make_extension(connection: Connection[Any]) -> None:
 @contextmanager
 def _tables_expected() -> Iterator[None]:
     """Tables that are gone were dropped by another run, which replaced their generation, or by hand."""
-    from psycopg.errors import UndefinedTable
+    from psycopg.errors import UndefinedColumn, UndefinedTable
 
     try:
         yield
-    except UndefinedTable as error:
+    except (UndefinedTable, UndefinedColumn) as error:
         raise Mismatch(
-            f"the tables of the index are gone: {str(error).splitlines()[0]}",
+            f"the tables of the index are gone, or a part of them: {str(error).splitlines()[0]}",
             where="store",
             hint="run the command again; if they are still gone, `ragctl doctor SPEC` says more",
         ) from error
-
-
-def _rows(document: EmbeddedDocument) -> Iterator[tuple[Any, ...]]:
-    for chunk, vector, digest in zip(document.chunks, document.vectors, document.input_hashes, strict=True):
-        yield (
-            chunk.ordinal,
-            chunk.start,
-            chunk.end,
-            chunk.text,
-            list(chunk.headings),
-            chunk.line,
-            chunk.page,
-            chunk.sheet,
-            chunk.tokens,
-            digest,
-            vector,
-        )
-
-
-def _hit(number: int, row: tuple[Any, ...]) -> Hit:
-    distance, source, path, uri, title, metadata, start, end, text, headings, line, page, sheet = row
-    score = 1.0 - float(distance)
-    return Hit(
-        score=score,
-        source=source,
-        document=path,
-        uri=uri,
-        title=title,
-        start=start,
-        end=end,
-        text=text,
-        headings=tuple(headings),
-        line=line,
-        page=page,
-        sheet=sheet,
-        metadata=metadata,
-        trail={"dense": {"rank": number, "score": score}},
-    )

@@ -15,7 +15,7 @@ import pytest
 from ragctl import __version__
 from workspace import Workspace, call
 
-COMMANDS = ["init", "check", "ingest", "ask", "show", "doctor"]
+COMMANDS = ["init", "check", "ingest", "ask", "show", "doctor", "runs", "forget"]
 
 
 def test_version() -> None:
@@ -194,3 +194,63 @@ def test_no_secret_in_any_output(workspace: Workspace, monkeypatch: pytest.Monke
         called = workspace.call(command, "--format", "json")
         assert called.code in (5, 6)
         assert "hunter2" not in called.out + called.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="written for a POSIX shell")
+@pytest.mark.parametrize(
+    ("redirection", "codes"),
+    [
+        (">&-", {0}),
+        ("> /dev/full", {2}),
+        ("2>&-", {0}),
+        (">&- 2>&-", {0}),
+        ("2>&1 | true", {0}),
+        ("2> >(true)", {0}),
+        ("<&-", {0}),
+    ],
+)
+def test_streams_that_are_closed_or_full(workspace: Workspace, redirection: str, codes: set[int]) -> None:
+    """A command does its work whatever becomes of what it says, and never shows a traceback."""
+    workspace.write("a.txt", "A note.\n")
+    line = f"{sys.executable} -m ragctl ingest {workspace.spec_path} -v --format json {redirection}"
+    result = subprocess.run(
+        ["bash", "-c", f"exec 3>&1; {line} 3>&-; echo code=${{PIPESTATUS[0]}} >&3"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in result.stderr
+    assert int(result.stdout.rsplit("code=", 1)[1]) in codes
+    shown = workspace.call("show", "--format", "json")
+    assert [row["state"] for row in shown.json["documents"]] == ["stored"]
+
+
+def test_arguments_that_are_no_text() -> None:
+    called = call("show", "caf\udce9.yaml")
+    assert called.code == 2
+    assert "not UTF-8" in called.err
+
+
+def test_no_command_shows_the_commands() -> None:
+    called = call()
+    assert called.code == 2
+    assert "ingest" in called.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGTERM")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_second_signal_stops_at_once(workspace: Workspace, number: signal.Signals, code: int) -> None:
+    for one in range(600):
+        workspace.write(f"{one}.md", f"# Page {one} of {number.name}\n\n" + f"Sentence {one}. " * 80)
+    process = workspace.process("ingest", "--log-json")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if json.loads(line)["event"] == "embedded":  # there are documents in hand
+            break
+    process.send_signal(number)
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    assert "stopped at once" in err

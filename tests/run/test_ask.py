@@ -127,7 +127,7 @@ def test_a_question_that_fails_fails_alone(filled: Workspace, tmp_path: Path) ->
     called = filled.call("ask", "--questions", str(file), "--format", "json")
     assert called.code == 3
     lines = [json.loads(line) for line in called.out.splitlines()]
-    assert [set(line) == {"question", "error"} for line in lines] == [False, True, False, False]
+    assert [set(line) == {"question", "error"} for line in lines] == [False, True, False]
     assert "too long" in lines[1]["error"]["message"]
 
 

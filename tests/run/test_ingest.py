@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -200,7 +201,7 @@ def test_too_many_deletions_are_refused(workspace: Workspace) -> None:
 def test_a_bad_document_fails_alone_and_its_old_version_stays(filled: Workspace) -> None:
     filled.ingest()
     filled.write("notes.txt", "   \n")
-    filled.write("page.html", "")
+    filled.write("page.html", "<script>nothing()</script>")
     filled.write("new.md", "# News\n\nSomething new.\n")
     filled.settle()
     called = filled.call("ingest", "--format", "json")
@@ -225,7 +226,7 @@ def test_a_bad_document_fails_alone_and_its_old_version_stays(filled: Workspace)
 
 
 def test_max_failures_allows_some(filled: Workspace) -> None:
-    filled.write("empty.md", "")
+    filled.write("blank.html", "<script>nothing()</script>")
     filled.spec(max_failures=1)
     assert filled.call("ingest").code == 0
 
@@ -282,8 +283,10 @@ def test_another_pipeline_s_index_is_refused(filled: Workspace, workspace: Works
     filled.spec_path.write_text(
         text.replace(f'"name": "{filled.name}"', '"name": "intruder"', 1), encoding="utf-8"
     )
+    filled.spec_path.with_name(f"{filled.name}.yaml.lock").unlink()
     refused = filled.call("ingest", "--format", "json")
     assert refused.code == 5
+    assert refused.json["error"]["kind"] == "mismatch"
     assert filled.name in refused.json["error"]["message"]
 
 
@@ -368,3 +371,139 @@ def test_a_database_over_tcp(filled: Workspace, tmp_path: Path, monkeypatch: pyt
         server.stop()
     monkeypatch.delenv("TEST_RAG_DSN")
     assert filled.call("ask", "When do you open?").code == 2
+
+
+def test_an_empty_file_is_skipped_unless_it_had_a_text(filled: Workspace) -> None:
+    filled.write("placeholder.md", "\n")
+    assert counts(filled.ingest(), "added", "skipped", "failed") == (5, 1, 0)
+    filled.write("placeholder.md", "Now there is a text.\n")
+    assert counts(filled.ingest(), "added", "skipped") == (1, 0)
+
+
+@pytest.mark.parametrize("mode", ["skip", "error"])
+def test_a_file_that_was_only_touched_counts_as_unchanged_in_every_mode(filled: Workspace, mode: str) -> None:
+    filled.spec(store={"type": "pgvector", "existing": mode})
+    filled.ingest()
+    os.utime(filled.documents / "notes.txt", ns=(1_750_000_000_000_000_000, 1_750_000_000_000_000_000))
+    assert counts(filled.ingest(), "unchanged", "skipped", "changed") == (5, 0, 0)
+
+
+def test_a_changed_document_that_was_left_is_replaced_when_the_mode_changes(filled: Workspace) -> None:
+    filled.spec(store={"type": "pgvector", "existing": "skip"})
+    filled.ingest()
+    filled.write("notes.txt", "Something else entirely.\n")
+    filled.settle()
+    for _ in range(2):
+        assert counts(filled.ingest(), "skipped", "unchanged", "changed") == (1, 4, 0)
+    filled.spec()
+    assert counts(filled.ingest(), "skipped", "unchanged", "changed") == (0, 4, 1)
+
+
+@pytest.mark.parametrize("mode", ["skip", "error"])
+def test_a_new_recipe_loses_nothing_that_is_to_stay(filled: Workspace, mode: str) -> None:
+    filled.ingest()
+    (filled.documents / "notes.txt").unlink()
+    filled.spec(store={"type": "pgvector", "existing": mode}, chunk={"max_tokens": 64})
+    called = filled.call("ingest", "--format", "json")
+    assert called.code == 3
+    assert called.json["published"] is False
+    assert "lacks 1 document" in called.err
+    assert "notes.txt" in paths(filled)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="making a link needs a privilege on Windows")
+def test_a_document_that_cannot_be_listed_keeps_a_new_generation_back(filled: Workspace) -> None:
+    filled.ingest()
+    (filled.documents / "notes.txt").unlink()
+    (filled.documents / "notes.txt").symlink_to("nowhere")
+    filled.spec(chunk={"max_tokens": 64})
+    called = filled.call("ingest", "--format", "json")
+    assert called.code == 3
+    assert called.json["published"] is False
+    hits = filled.call("ask", "Where is the coffee machine?", "--format", "json").json["hits"]
+    assert hits[0]["document"] == "notes.txt"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="making a link needs a privilege on Windows")
+def test_show_knows_what_could_not_be_listed(filled: Workspace) -> None:
+    (filled.documents / "lost.txt").symlink_to("nowhere")
+    assert filled.call("ingest").code == 3
+    assert paths(filled)["lost.txt"] == "failed"
+    assert "list" in filled.call("show", "lost.txt").out
+
+
+def test_a_raised_limit_lets_a_large_file_in(filled: Workspace) -> None:
+    filled.write("large.txt", "word " * 1000)
+    filled.settle()
+    filled.spec(extract={"max_bytes": 1000})
+    assert filled.call("ingest").code == 3
+    filled.spec(extract={"max_bytes": 100_000})
+    assert counts(filled.ingest(), "added", "failed") == (1, 0)
+
+
+def test_a_path_that_is_too_long_fails_alone(filled: Workspace) -> None:
+    deep = filled.documents
+    for _ in range(12):
+        deep = deep / ("\N{CJK UNIFIED IDEOGRAPH-6587}" * 70)
+        deep.mkdir()
+    (deep / "a.txt").write_text("Deep down.\n", encoding="utf-8")
+    called = filled.call("ingest", "--format", "json")
+    assert called.code == 3
+    assert [one["stage"] for one in called.json["failures"]] == ["list"]
+    assert counts(called.json, "added") == (5,)
+
+
+def test_an_emptied_index_is_no_success(filled: Workspace, connection: psycopg.Connection[Any]) -> None:
+    filled.ingest()
+    connection.execute(f"DELETE FROM ragctl.{filled.name}_g1_chunks")
+    emptied = filled.call("ingest", "--format", "json")
+    assert emptied.code == 5
+    assert "doctor" in emptied.json["error"]["hint"]
+    connection.execute(f"DROP TABLE ragctl.{filled.name}_g1_chunks")
+    for command in (("ingest",), ("ask", "Anything?"), ("show", "notes.txt")):
+        called = filled.call(*command)
+        assert called.code == 5, called.err
+
+
+def test_a_missing_library_is_no_document_s_fault(filled: Workspace, tmp_path: Path) -> None:
+    stub = tmp_path / "markdown_it.py"
+    stub.write_text("raise ModuleNotFoundError('No module', name='markdown_it')\n", encoding="utf-8")
+    process = filled.process("ingest", "--format", "json", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 6
+    assert json.loads(out)["error"]["kind"] == "missing_package"
+    assert counts(filled.ingest(), "failed") == (0,)
+
+
+def test_a_wrong_connection_string_is_not_quoted(filled: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled.spec(store={"type": "pgvector", "dsn_env": "WRONG_DSN"})
+    for wrong in ("postgres//me:hunter2@host/db", "postgresql://me:hunter2%zz@host/db"):
+        monkeypatch.setenv("WRONG_DSN", wrong)
+        called = filled.call("ingest", "--format", "json")
+        assert called.code == 2
+        assert "hunter2" not in called.out + called.err
+
+
+def test_two_first_ingests_at_once(tmp_path: Path) -> None:
+    from ragctl.embedded.server import EmbeddedServer
+
+    spaces = [Workspace(tmp_path, "one"), Workspace(tmp_path, "two")]
+    try:
+        for space in spaces:
+            space.write("a.txt", "A note.\n")
+        processes = [space.process("ingest", "--format", "json") for space in spaces]
+        for process in processes:
+            _, errors = process.communicate(timeout=60)
+            assert process.returncode == 0, errors
+    finally:
+        EmbeddedServer(tmp_path / ".ragctl").stop()
+
+
+def test_a_query_in_parallel_workers(filled: Workspace, connection: psycopg.Connection[Any]) -> None:
+    filled.ingest()
+    for setting in ("parallel_setup_cost = 0", "parallel_tuple_cost = 0", "min_parallel_table_scan_size = 0"):
+        connection.execute(f"SET {setting}")
+    connection.execute("SET debug_parallel_query = on")
+    found = connection.execute(f"SELECT count(*) FROM ragctl.{filled.name}_g1_chunks").fetchone()
+    assert found is not None
+    assert found[0] >= 5

@@ -43,7 +43,7 @@ def test_a_plan_says_what_the_ingest_then_does(filled: Workspace) -> None:
             filled.write("new.md", "# New\n\nA page.\n")
             (filled.documents / "1.txt").unlink()
             (filled.documents / "2.txt").rename(filled.documents / "renamed.txt")
-            filled.write("empty.md", "")
+            filled.write("empty.md", "---\ntitle: only front matter\n---\n")
             filled.spec(max_failures=1)
         plan = planned(filled)
         report = filled.ingest()
@@ -112,6 +112,13 @@ def test_the_exit_code_tells_of_changes(filled: Workspace) -> None:
     assert "nothing to do" in nothing.out
     filled.write("new.txt", "New.\n")
     assert filled.call("plan", "--detailed-exitcode").code == 10
+
+
+def test_seconds_come_from_what_was_measured(filled: Workspace) -> None:
+    filled.ingest()
+    filled.write("new.txt", "A new note, which is not known yet. " * 40)
+    plan = planned(filled)
+    assert plan["total"]["seconds"] > 0
 
 
 def test_sources_are_counted_apart(filled: Workspace) -> None:

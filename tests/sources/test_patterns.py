@@ -96,3 +96,22 @@ def test_a_pattern_that_is_no_relative_path_is_refused(pattern: str) -> None:
 def test_a_set_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="not a glob pattern"):
         Patterns(["[z-a].md"], dots=False)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "dots", "covered"),
+    [
+        ("docs/old", "docs/old/a/b.md", True, True),
+        ("docs/old", "docs/old", True, True),
+        ("docs/o", "docs/old/a.md", True, False),
+        ("**/old", "docs/x/old/a.md", True, True),
+        ("docs/*.md", "docs/x/a.md", True, False),
+        ("docs/**", "docs/.x/a.md", True, True),
+        ("docs/**", "docs/.x/a.md", False, False),
+        ("docs/\u00e9.md", "docs/e\u0301.md", True, True),
+    ],
+)
+def test_a_path_is_covered_by_a_pattern_for_it_or_for_a_directory_above(
+    pattern: str, path: str, dots: bool, covered: bool
+) -> None:
+    assert Patterns([pattern], dots=dots).cover(path) is covered

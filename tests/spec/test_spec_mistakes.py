@@ -31,12 +31,12 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *overri
         (
             "max_tokens: 128",
             "4:1: max_tokens: is not known here but under 'chunk'; known here: name, sources, extract, "
-            "chunk, embed, store, ask, max_failures",
+            "chunk, embed, store, ask, max_failures, ignore",
         ),
         (
             "store: {name: x}",
             "4:9: store.name: is not known here but at the top level or under 'sources.N'; "
-            "known here: type, index, existing, keep_generations, dsn_env",
+            "known here: type, index, existing, keep_generations, cache_max_bytes, dsn_env",
         ),
         (
             "embed: {selection_criteria: {}}",

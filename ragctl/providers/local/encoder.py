@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import cached_property
 from threading import Lock
@@ -66,6 +66,11 @@ class LocalEmbedder:
     def identity(self) -> str:
         """Model, digest of its files, pooling, normalisation and output version."""
         return self._model.identity
+
+    @property
+    def provenance(self) -> Mapping[str, str | int | bool]:
+        """Model, revision and the SHA-256 of its files; answered without loading or looking for them."""
+        return self._model.provenance
 
     @property
     def dimension(self) -> int:

@@ -52,10 +52,29 @@ class KnownModel:
     @property
     def identity(self) -> str:
         """Equal identities give equal vectors within rounding."""
-        digests = "".join(f"{name}:{digest};" for name, digest in sorted(self.sha256.items()))
-        revision = hashlib.sha256(digests.encode("ascii")).hexdigest()[:16]
         norm = "unit" if self.normalise else "raw"
-        return f"local/{self.name}@{revision}/{self.pooling}/{norm}/v{self.output_version}"
+        return f"local/{self.name}@{self.revision}/{self.pooling}/{norm}/v{self.output_version}"
+
+    @property
+    def revision(self) -> str:
+        """Digest of the digests of its files, 16 hexadecimal digits."""
+        digests = "".join(f"{name}:{digest};" for name, digest in sorted(self.sha256.items()))
+        return hashlib.sha256(digests.encode("ascii")).hexdigest()[:16]
+
+    @property
+    def provenance(self) -> dict[str, str | int | bool]:
+        """What the model is made of; every file is compared with its digest when it is loaded."""
+        return {
+            "provider": "local",
+            "model": self.name,
+            "revision": self.revision,
+            "weights_sha256": self.sha256[WEIGHTS],
+            "config_sha256": self.sha256[CONFIG],
+            "tokenizer_sha256": self.sha256[TOKENIZER],
+            "pooling": self.pooling,
+            "normalise": self.normalise,
+            "output_version": self.output_version,
+        }
 
     @property
     def install_hint(self) -> str:

@@ -1,0 +1,153 @@
+"""The spec's lock in a run: what would be pinned now, whether the lock agrees, and keeping it up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ragctl import __version__
+from ragctl.errors import LockBroken, LockDrift, UsageError
+from ragctl.readers.auto import reader_versions
+from ragctl.registry import adapter_class
+from ragctl.run.composition import Composition
+from ragctl.spec.lock import Lock, lock_path, read_lock, relock_command, write_lock
+from ragctl.spec.lock_comparison import Moved, compare
+from ragctl.spec.recipe import given_settings, recipe_settings
+
+
+@dataclass(frozen=True, slots=True)
+class LockState:
+    """How a lock stands that has not drifted.
+
+    Attributes:
+        state: `missing`, `current`, or `outdated`: the spec has changed since, an ingest will update it.
+        chosen: the settings that the spec has changed.
+    """
+
+    path: Path
+    state: Literal["missing", "current", "outdated"]
+    chosen: tuple[Moved, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        changed = [{"what": one.what, "was": one.was, "is": one.now} for one in self.chosen]
+        return {"path": str(self.path), "state": self.state, "changed": changed}
+
+
+def pinned_now(composition: Composition) -> Lock:
+    """What a lock written now would say. Loads no model and asks no server."""
+    spec, embedder, recipe = composition.spec, composition.embedder, composition.recipe
+    splitter = spec.chunk.splitter
+    return Lock(
+        pipeline=spec.name,
+        ragctl=__version__,
+        embedder={
+            **embedder.provenance,
+            "dimension": embedder.dimension,
+            "max_tokens": embedder.max_tokens,
+            "identity": embedder.identity,
+        },
+        readers=reader_versions(),
+        splitters={splitter: adapter_class("splitter", splitter).output_version},
+        settings=recipe_settings(spec),
+        given=given_settings(spec),
+        recipe={**asdict(recipe), "digest": recipe.digest},
+    )
+
+
+def check_lock(composition: Composition, *, embedder_only: bool = False) -> LockState:
+    """Compares the lock with what would be used now. A spec without a lock is in order.
+
+    Args:
+        embedder_only: for a question, in which readers and splitters have no part.
+
+    Raises:
+        LockBroken: the lock cannot be read, or belongs to another spec.
+        LockDrift: something that it pins has moved, and not because the spec was changed.
+    """
+    loaded = composition.loaded
+    path = lock_path(loaded.path)
+    locked = read_lock(loaded.path)
+    if locked is None:
+        return LockState(path, "missing")
+    _refuse_foreign(composition, locked)
+    found = compare(locked, pinned_now(composition), embedder_only=embedder_only)
+    if found.drift:
+        raise _drift_error(loaded.path, locked, found.drift)
+    return LockState(path, "current" if found.same else "outdated", found.chosen)
+
+
+def guard_lock(composition: Composition, *, relock: bool) -> None:
+    """Refuses an ingest that its lock does not fit.
+
+    Raises:
+        LockBroken, LockDrift: see `check_lock`; not with `relock`.
+        UsageError: `relock`, and there are overrides: they are for one run, a lock is for all.
+    """
+    if not relock:
+        check_lock(composition)
+    elif composition.loaded.overrides:
+        raise UsageError("--relock writes what the spec says; put the values of --set into the spec")
+
+
+def keep_lock(composition: Composition, *, relock: bool, note: Callable[[str], None]) -> None:
+    """Writes the lock if there is none, if the spec has changed since, or if `relock` says so.
+
+    With overrides nothing is written. A lock that cannot be written is a note, unless `relock` asked
+    for it.
+
+    Raises:
+        LockBroken, LockDrift: see `check_lock`; not with `relock`.
+        UsageError: `relock`, and it cannot be written.
+    """
+    loaded = composition.loaded
+    name = lock_path(loaded.path).name
+    if relock:
+        done = f"wrote {name} anew; commit it"
+    else:
+        state = check_lock(composition)
+        if state.state == "current":
+            return
+        if loaded.overrides:
+            note(f"{name} was not written: --set is for this run alone")
+            return
+        changed = f" ({', '.join(map(str, state.chosen))})" if state.chosen else ""
+        done = f"wrote {name}; commit it" if state.state == "missing" else f"{name} follows the spec{changed}"
+    try:
+        write_lock(loaded.path, pinned_now(composition))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        if relock:
+            raise UsageError(
+                f"the lock cannot be written: {reason}", where=str(lock_path(loaded.path))
+            ) from error
+        note(f"{name} could not be written ({reason}); nothing pins what this index is made with")
+        return
+    note(done)
+
+
+def _refuse_foreign(composition: Composition, locked: Lock) -> None:
+    loaded = composition.loaded
+    renamed_for_this_run = any(one.partition("=")[0].strip() == "name" for one in loaded.overrides)
+    if locked.pipeline != composition.spec.name and not renamed_for_this_run:
+        raise LockBroken(
+            f"the lock belongs to the pipeline {locked.pipeline!r}, and the spec's name is "
+            f"{composition.spec.name!r}: one of them was copied, or the spec was renamed",
+            where=str(lock_path(loaded.path)),
+            hint=f"{relock_command(loaded.path)} writes a lock for this spec",
+        )
+
+
+def _drift_error(spec: Path, locked: Lock, drift: tuple[Moved, ...]) -> LockDrift:
+    back = (
+        ""
+        if locked.ragctl == __version__
+        else f"; or go back to ragctl {locked.ragctl}, which wrote the lock"
+    )
+    return LockDrift(
+        f"what would be used is not what the lock pins: {'; '.join(map(str, drift))}",
+        where=str(lock_path(spec)),
+        hint=f"{relock_command(spec)} takes it over; another recipe then builds a new generation{back}",
+        moved=[(one.what, one.was, one.now) for one in drift],
+    )

@@ -1,0 +1,54 @@
+"""A spec with the recipe's settings of another time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ragctl.errors import Mismatch
+from ragctl.spec.earlier_settings import with_settings
+from ragctl.spec.load import LoadedSpec, load_spec
+from ragctl.spec.recipe import recipe_settings
+
+
+def load(folder: Path, **sections: object) -> LoadedSpec:
+    source = {"type": "directory", "path": "docs"}
+    path = folder / "docs.yaml"
+    path.write_text(json.dumps({"name": "docs", "sources": [source], **sections}), encoding="utf-8")
+    return load_spec(path)
+
+
+def test_settings_come_back_through_json(tmp_path: Path) -> None:
+    chunk = {"max_tokens": 100, "overlap": 10, "min_tokens": 20, "context": ["headings"]}
+    earlier = load(tmp_path, chunk=chunk, extract={"max_bytes": 5})
+    recorded = json.loads(json.dumps(recipe_settings(earlier.spec)))
+    now = load(tmp_path, chunk={"max_tokens": 50}, extract={"max_bytes": 7}, max_failures=3)
+    composed = with_settings(now, recorded)
+    assert composed.spec.chunk == earlier.spec.chunk
+    assert composed.spec.embed == earlier.spec.embed
+    assert composed.spec.extract.max_bytes == 7  # it is no part of the recipe
+    assert composed.spec.max_failures == 3
+    assert recipe_settings(composed.spec) == recorded
+    assert now.spec.chunk.max_tokens == 50
+
+
+def test_without_settings_the_spec_stays_as_it_is(tmp_path: Path) -> None:
+    now = load(tmp_path, chunk={"max_tokens": 50})
+    assert with_settings(now, {}).spec == now.spec
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"chunk": {"by_moonlight": True}}, "by_moonlight"),
+        ({"chunk": {"max_tokens": "many"}}, "max_tokens"),
+        ({"embed": {"model": "forgotten"}}, "model"),
+    ],
+)
+def test_what_this_release_does_not_know(
+    tmp_path: Path, settings: dict[str, dict[str, object]], named: str
+) -> None:
+    with pytest.raises(Mismatch, match=named):
+        with_settings(load(tmp_path), settings)
