@@ -10,8 +10,8 @@
         server.conf  server.json  server.log  password
         alive.lock  keeper.lock  keeper.log  used
 
-Where root cannot lend `home` to the user who runs the server (`/root/…`), the server's directory
-lies in a shared one that root owns, and `embedded-place.json` names it.
+Where root cannot lend `home` to the user who runs the server (it is in a folder of root's own), the
+server's directory lies in a shared one that root owns, and `embedded-place.json` names it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from ragctl.run.composition import Composition
 from ragctl.run.draft import Draft
 from ragctl.run.reading import ItemReader
 from ragctl.stages.chunk import chunk
-from ragctl.stages.embed import input_hash
+from ragctl.stages.embed import input_hash, windows
 from ragctl.stages.extract import extract
 from ragctl.stages.failures import StageFailure
 from ragctl.state.texts import TextCache
@@ -111,7 +111,7 @@ class Estimator:
         )
         documents = extract(self._draft.plan.to_read, read, on_failure=self._failed)
         chunked = chunk(documents, composition.splitter, on_failure=self._failed)
-        for group in _groups(chunked):
+        for group in windows(chunked, LOOK_UP_CHUNKS):
             self._count(group, cache)
         texts.flush()
 
@@ -156,16 +156,3 @@ class Estimator:
     def _fail(self, failure: Failure) -> None:
         self._estimate.sources.setdefault(failure.source, SourceEstimate()).failed += 1
         self._estimate.failures.append(failure)
-
-
-def _groups(documents: Iterator[ChunkedDocument]) -> Iterator[list[ChunkedDocument]]:
-    group: list[ChunkedDocument] = []
-    size = 0
-    for document in documents:
-        group.append(document)
-        size += len(document.chunks)
-        if size >= LOOK_UP_CHUNKS:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group

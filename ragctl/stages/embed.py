@@ -39,7 +39,7 @@ def embed(
     Raises:
         Unavailable: the embedder broke its contract (count, dimension, NaN, a zero vector).
     """
-    for group in _windows(documents, window):
+    for group in windows(documents, window):
         yield from _embed_group(group, embedder, cache)
 
 
@@ -48,7 +48,8 @@ def input_hash(embed_input: str) -> bytes:
     return hashlib.sha256(embed_input.encode("utf-8")).digest()
 
 
-def _windows(documents: Iterable[ChunkedDocument], window: int) -> Iterator[list[ChunkedDocument]]:
+def windows(documents: Iterable[ChunkedDocument], window: int) -> Iterator[list[ChunkedDocument]]:
+    """The documents in groups of at least `window` chunks; the last group may have fewer."""
     group: list[ChunkedDocument] = []
     size = 0
     for document in documents:
