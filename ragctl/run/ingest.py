@@ -203,10 +203,10 @@ class Ingest:
         counts.skipped = len(plan.skipped)
         self._report.failures = [*plan.unlisted, *plan.known_failures]
         self._ledger = Ledger(self._connection, target.generation.id)
-        self._note_unlisted(plan)
         vectors = self._composition.store_of(target.generation)
         if target.generation.status != "building":
             self._see_that_it_is_whole(vectors)
+        self._note_unlisted(plan)
         vectors.create()
         self._vectors = vectors
         with self._leased():
