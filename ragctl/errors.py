@@ -7,7 +7,7 @@ Every error that a user can meet is a `RagctlError`: it says what happened
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import ClassVar
 
@@ -96,6 +96,21 @@ class TooManyFailures(RagctlError):
 
     kind = "failures"
     exit_code = ExitCode.TOO_MANY_FAILURES
+
+
+class IncompleteIngest(TooManyFailures):
+    """The same of an ingest in Airflow. `report` is the JSON document of `ragctl ingest`."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        report: Mapping[str, object],
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.report = report
 
 
 class GuardRefused(RagctlError):

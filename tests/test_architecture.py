@@ -33,7 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run": BASE
     | {"ports", "plan", "registry", "spec", "stages", "state"}
     | {"sources", "readers", "splitters", "embedded", "stores"},
-    "cli": BASE | {"run", "spec"},
+    "export": {"ragctl", "errors", "spec"},
+    "airflow": BASE | {"run", "spec"},
+    "cli": BASE | {"run", "spec", "export", "airflow"},
     "__main__": {"cli"},
     "ragctl": set(),
 }

@@ -13,7 +13,8 @@ import pytest
 from ragctl import ports, registry
 from ragctl.errors import ExitCode, MissingPackage
 from ragctl.registry import ADAPTERS, Adapter, adapter_class
-from ragctl.spec.model import ChunkSettings, DirectorySource, LocalEmbedder, PgvectorStore, Section
+from ragctl.spec.model import ChunkSettings, DirectorySource, LocalEmbedder, PgvectorStore
+from ragctl.spec.section import Section
 
 PORTS: dict[str, type] = {
     "source": ports.Source,

@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from ragctl.spec.model import DirectorySource, Section, Spec
+from ragctl.spec.model import DirectorySource, Spec
 from ragctl.spec.outline import bare, is_section
+from ragctl.spec.section import Section
 from ragctl.spec.starter import quoted
 
 _HEAD = """\

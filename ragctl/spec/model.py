@@ -8,12 +8,13 @@ number, and a key that is not listed is a mistake.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, model_validator
 
+from ragctl.spec.airflow_settings import AirflowSettings
 from ragctl.spec.names import ENVIRONMENT_VARIABLE, INDEX, METADATA_KEY, NAME, SOURCE_NAME
+from ragctl.spec.section import Section, wrong
 
 LOCAL_MODEL_TOKENS = {"all-MiniLM-L6-v2": 256}
 """Local models and the longest input each reads, in its own tokens, special tokens included."""
@@ -21,11 +22,6 @@ LOCAL_MODEL_TOKENS = {"all-MiniLM-L6-v2": 256}
 _MIB = 1024 * 1024
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1024, "MIB": _MIB, "GIB": 1024 * _MIB}
 _SIZE = r"^[0-9]{1,12} ?([KkMmGg][Ii]?)?[Bb]$"
-
-
-def wrong(*problems: tuple[str, str]) -> PydanticCustomError:
-    """A validator's error: pairs of the key under the validated value ("" for itself) and what is wrong."""
-    return PydanticCustomError("spec", "{problems}", {"problems": problems})
 
 
 def _size(value: Any) -> Any:
@@ -80,16 +76,6 @@ Pattern = Annotated[str, BeforeValidator(_pattern)]
 MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
 MetadataValue = Annotated[str | int | float | bool | tuple[str, ...], BeforeValidator(_metadata_value)]
 EnvironmentVariable = Annotated[str, Field(pattern=ENVIRONMENT_VARIABLE)]
-
-
-class Section(BaseModel):
-    """A mapping of the spec: closed, immutable, and silent about its values in errors."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
-
-    example: ClassVar[str] = "{key: value}"
 
 
 class DirectorySource(Section):
@@ -319,6 +305,7 @@ class Spec(Section):
         "tried and listed. As in `exclude`, a pattern that matches a folder matches all that is in it. "
         "Changing it makes no new generation.",
     )
+    airflow: AirflowSettings = AirflowSettings()
 
     @model_validator(mode="after")
     def _chunks_fit_the_model(self) -> Spec:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from ragctl.spec.mistakes import KeyPath
-from ragctl.spec.model import Section, Spec
+from ragctl.spec.model import Spec
+from ragctl.spec.section import Section
 
 _UNIONS = (Union, types.UnionType)
 

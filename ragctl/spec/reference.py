@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from ragctl.spec.example import example_text
-from ragctl.spec.model import Section
 from ragctl.spec.outline import bare, is_section, sections
+from ragctl.spec.section import Section
 
 _INTRODUCTION = """\
 # The spec

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from ragctl.spec.model import Section, Spec
+from ragctl.spec.model import Spec
 from ragctl.spec.recipe import Recipe, make_recipe
+from ragctl.spec.section import Section
 
 MINIMAL: dict[str, Any] = {"name": "docs", "sources": ({"type": "directory", "path": "docs"},)}
 
