@@ -208,6 +208,27 @@ class StateLost(Mismatch):
     kind = "state_lost"
 
 
+class ExportDrift(Mismatch):
+    """An exported DAG is not what its spec gives now. `moved` holds (what, was, is) of each thing."""
+
+    kind = "export_drift"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        moved: Sequence[tuple[str, object, object]] = (),
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.moved = tuple(moved)
+
+    def as_json(self) -> dict[str, object]:
+        moved = [{"what": what, "was": was, "is": now} for what, was, now in self.moved]
+        return {**super().as_json(), "moved": moved}
+
+
 class Unavailable(RagctlError):
     """A store or provider cannot be reached."""
 

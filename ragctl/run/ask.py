@@ -69,6 +69,66 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
     }
 
 
+@dataclass(slots=True)
+class Asked:
+    """A question on its way from stage to stage.
+
+    Attributes:
+        versions: the question and its rephrasings, the question itself first.
+        lists: hits for each version, after `query`.
+        hits: one list, after `dedupe`; the few that are shown, after `rank`.
+        timings: milliseconds by step.
+        tokens: that the embedder read.
+    """
+
+    question: str
+    versions: tuple[str, ...]
+    lists: list[list[Hit]] = field(default_factory=list)
+    hits: list[Hit] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+    tokens: int = 0
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Counts the time inside as that step's."""
+        before = time.perf_counter()
+        yield
+        self.timings[f"{step}_ms"] = (time.perf_counter() - before) * 1000
+
+    def result(self) -> AskResult:
+        return AskResult(
+            question=self.question,
+            hits=self.hits,
+            rephrasings=self.versions[1:],
+            timings=self.timings,
+            usage=Usage(tokens=self.tokens),
+        )
+
+
+def rephrase_question(question: str) -> Asked:
+    """The question and its versions; itself alone, as a spec names no model to reword it yet.
+
+    Raises:
+        UsageError: the question is empty.
+    """
+    question = question.strip()
+    if not question:
+        raise UsageError("the question is empty")
+    return Asked(question, (question,))
+
+
+def dedupe_hits(asked: Asked) -> None:
+    """The lists of all versions as one."""
+    with asked.timed("dedupe"):
+        asked.hits, asked.lists = dedupe(asked.lists), []
+
+
+def rank_hits(asked: Asked, *, top_n: int) -> None:
+    """The best `top_n`."""
+    with asked.timed("rank"):
+        asked.hits = rank(asked.hits, top_n=top_n)
+
+
 @dataclass(frozen=True, slots=True)
 class Unanswered:
     """A question that failed; the others go on."""
@@ -112,24 +172,30 @@ class Asker:
             UsageError: the question is empty or longer than the embedder reads.
             Unavailable: the store is out of reach.
         """
-        question = question.strip()
-        if not question:
-            raise UsageError("the question is empty")
-        watch = _Watch()
+        started = time.perf_counter()
+        asked = rephrase_question(question)
+        self.query(asked)
+        dedupe_hits(asked)
+        rank_hits(asked, top_n=self._top_n)
+        asked.timings["total_ms"] = (time.perf_counter() - started) * 1000
+        return asked.result()
+
+    def query(self, asked: Asked) -> None:
+        """The hits for every version of the question.
+
+        Raises:
+            UsageError: the question is longer than the embedder reads.
+            Unavailable: the store is out of reach.
+        """
         embedder = self._composition.embedder
         try:
-            with watch.step("query"), database_errors():
-                lists = query([question], _Timed(embedder, watch), self._store, k=self._k)
+            with asked.timed("query"), database_errors():
+                asked.lists = query(asked.versions, _Timed(embedder, asked), self._store, k=self._k)
         except OverlongInput as error:
             raise UsageError(f"the question is too long: {error.message}", hint="shorten it") from error
         except DocumentError as error:
             raise UsageError(f"the question cannot be read: {error.message}") from error
-        with watch.step("dedupe"):
-            hits = dedupe(lists)
-        with watch.step("rank"):
-            hits = rank(hits, top_n=self._top_n)
-        [tokens] = embedder.tokenizer.count([question])
-        return AskResult(question=question, hits=hits, timings=watch.timings(), usage=Usage(tokens=tokens))
+        asked.tokens = sum(embedder.tokenizer.count(list(asked.versions)))
 
     def ask_each(self, questions: Iterable[str]) -> Iterator[AskResult | Unanswered]:
         """One result a question, in order. A wrong question fails alone; a lost store ends it all."""
@@ -163,26 +229,10 @@ def _same_embedder(composition: Composition, generation: Generation) -> None:
 class _Timed:
     """The embedder, with its share of the query step noted."""
 
-    def __init__(self, embedder: QueryEmbedder, watch: _Watch) -> None:
+    def __init__(self, embedder: QueryEmbedder, asked: Asked) -> None:
         self._embedder = embedder
-        self._watch = watch
+        self._asked = asked
 
     def embed_queries(self, questions: Sequence[str]) -> Vectors:
-        with self._watch.step("embed"):
+        with self._asked.timed("embed"):
             return self._embedder.embed_queries(questions)
-
-
-class _Watch:
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-        self._steps: dict[str, float] = {}
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        before = time.perf_counter()
-        yield
-        self._steps[f"{name}_ms"] = (time.perf_counter() - before) * 1000
-
-    def timings(self) -> dict[str, float]:
-        """Milliseconds of each step; `query_ms` is the whole of `embed_ms` and the search."""
-        return {**self._steps, "total_ms": (time.perf_counter() - self._started) * 1000}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -31,10 +31,16 @@ WORK_DIRECTORY = ".ragctl"
 
 
 class Composition:
-    """Sources, splitter, embedder, recipe and database of one spec. Close it, or use it in a `with`."""
+    """Sources, splitter, embedder, recipe and database of one spec. Close it, or use it in a `with`.
 
-    def __init__(self, loaded: LoadedSpec) -> None:
+    Args:
+        environment: where the spec's names of environment variables are looked up; the process's own
+            environment if None.
+    """
+
+    def __init__(self, loaded: LoadedSpec, environment: Mapping[str, str] | None = None) -> None:
         self.loaded = loaded
+        self._environment = os.environ if environment is None else environment
         self.spec = loaded.spec
         self._connection: Connection[Any] | None = None
 
@@ -218,7 +224,7 @@ class Composition:
     def _dsn(self) -> str:
         name = self.spec.store.dsn_env
         assert name is not None  # otherwise there is an embedded server
-        dsn = os.environ.get(name)
+        dsn = self._environment.get(name)
         if not dsn:
             raise UsageError(
                 f"the environment variable {name} is not set",

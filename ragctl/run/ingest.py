@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ragctl.errors import LeaseLost, Mismatch
-from ragctl.plan import Plan
+from ragctl.errors import LeaseLost
 from ragctl.run.cache_limit import limit_cache
+from ragctl.run.closing import delete_gone, publish
 from ragctl.run.composition import Composition, database_errors
 from ragctl.run.draft import Draft, make_draft
-from ragctl.run.generation_choice import Target, drop_old_generations
+from ragctl.run.generation_choice import Target
 from ragctl.run.ignored_failures import IgnoredFailures
 from ragctl.run.ingest_report import IngestReport
+from ragctl.run.ledgered_writer import LedgeredWriter
 from ragctl.run.locking import guard_lock, keep_lock
-from ragctl.run.notes import write_notes
+from ragctl.run.opening import open_run, ready_generation
 from ragctl.run.planning import AgreedPlan, guard_cost
 from ragctl.run.progress import Metered, Progress, Silent
 from ragctl.run.reading import ItemReader
-from ragctl.run.run_record import error_of, record_at_end, record_at_start
+from ragctl.run.run_record import error_of, record_at_end
 from ragctl.run.stopwatch import Stopwatch
 from ragctl.stages.chunk import chunk
 from ragctl.stages.embed import embed
@@ -30,17 +31,14 @@ from ragctl.stages.extract import extract
 from ragctl.stages.failures import StageFailure
 from ragctl.stages.store import store
 from ragctl.state.generations import Generations
-from ragctl.state.lease import Lease, acquire_lease
+from ragctl.state.lease import acquire_lease
 from ragctl.state.ledger import Ledger, fingerprint_to_keep
 from ragctl.state.runs import Runs, new_run_id
 from ragctl.state.texts import TextCache
-from ragctl.types import EmbeddedDocument, Item, ItemKey
+from ragctl.types import Item
 
 if TYPE_CHECKING:
-    from psycopg import Connection
-
     from ragctl.spec.load import LoadedSpec
-    from ragctl.stores.pgvector import PgVectorStore
 
 # A backend whose client was killed notices at its next read or write, which may be some seconds off.
 LEASE_PATIENCE_S = 5.0
@@ -135,13 +133,9 @@ class Ingest:
         draft = self._draft(generations)
         if self._options.into is None:
             keep_lock(self._composition, relock=self._options.relock, note=self._progress.note)
-        with self._leased():
-            generations.claim_index(self._spec.name)
-            runs.close_dead()
-            target = draft.target.made(generations)
-            self._at_start = record_at_start(self._composition, connection)
-            command = "ingest" if self._options.into is None else CATCH_UP
-            runs.start(run, pipeline=self._spec.name, command=command, record=self._at_start)
+        command = "ingest" if self._options.into is None else CATCH_UP
+        opened = open_run(self._composition, self._lease, draft, command=command)
+        self._at_start, target = opened.record, opened.target
         self._report = IngestReport(
             run_id=run,
             pipeline=self._spec.name,
@@ -152,7 +146,7 @@ class Ingest:
             ignored=IgnoredFailures(self._spec.ignore),
         )
         try:
-            self._apply(draft, target, generations)
+            self._apply(draft, target)
         except BaseException as error:
             self._finish(runs, _status(error), started, error)
             raise
@@ -176,13 +170,6 @@ class Ingest:
             guard_cost(self._composition, draft, options.max_cost, self._progress)
         return draft
 
-    @contextmanager
-    def _leased(self) -> Iterator[None]:
-        """A transaction that is rolled back if the run does not hold the index any more."""
-        with self._connection.transaction():
-            self._lease.check(self._connection)
-            yield
-
     def _finish(self, runs: Runs, status: str, started: float, error: BaseException | None = None) -> None:
         import psycopg
 
@@ -195,7 +182,7 @@ class Ingest:
             )
             runs.finish(self._report.run_id, status, record)
 
-    def _apply(self, draft: Draft, target: Target, generations: Generations) -> None:
+    def _apply(self, draft: Draft, target: Target) -> None:
         plan = draft.plan
         counts = self._report.counts
         counts.listed = plan.listed
@@ -203,47 +190,27 @@ class Ingest:
         counts.skipped = len(plan.skipped)
         self._report.failures = [*plan.unlisted, *plan.known_failures]
         self._ledger = Ledger(self._connection, target.generation.id)
-        vectors = self._composition.store_of(target.generation)
-        if target.generation.status != "building":
-            self._see_that_it_is_whole(vectors)
-        self._note_unlisted(plan)
-        vectors.create()
-        self._vectors = vectors
-        with self._leased():
-            write_notes(self._composition)
+        self._vectors = ready_generation(self._composition, self._lease, target, plan)
         if plan.to_read:
             self._progress.start(len(plan.to_read), "documents")
             try:
                 with self._watch.phase("stream"):
-                    self._stream(draft, vectors)
+                    self._stream(draft)
             finally:
                 self._progress.done()  # also after an interrupt: it gives the terminal back
         counts.failed = len(self._report.failures)
         if self._report.interrupted:
             return
         with self._watch.phase("delete"):
-            self._delete(draft, target)
+            gone = [(one, draft.gone.get(one.id, [])) for one, _ in target.known_items()]
+            delete_gone(self._composition, self._lease, gone)
+            counts.deleted = len(draft.deleted)
         with self._watch.phase("publish"):
-            self._publish(target, vectors, generations)
+            self._publish(target)
         with self._watch.phase("prune"):
             limit_cache(self._composition)
 
-    def _note_unlisted(self, plan: Plan) -> None:
-        for failure in plan.unlisted:
-            unseen = Item(failure.source, failure.document, uri="", fingerprint="")
-            with self._leased():
-                self._ledger.record_failure(failure, unseen)
-
-    def _see_that_it_is_whole(self, vectors: PgVectorStore) -> None:
-        stored, known = vectors.counts(), self._ledger.counts()
-        if stored != known:
-            raise Mismatch(
-                f"the index holds {stored[0]:,} documents and {stored[1]:,} chunks, "
-                f"the ledger says {known[0]:,} and {known[1]:,}; nothing was written",
-                hint="ragctl doctor SPEC says what is missing, and --repair mends it",
-            )
-
-    def _stream(self, draft: Draft, vectors: PgVectorStore) -> None:
+    def _stream(self, draft: Draft) -> None:
         composition = self._composition
         self._pending = {(item.source, item.path): item for item in draft.plan.to_read}
         cache = composition.vector_cache()
@@ -259,7 +226,7 @@ class Ingest:
             on_kept=self._kept,
             as_planned=agreed.holds if agreed is not None else lambda item, digest: True,
         )
-        writer = LedgeredWriter(self._connection, vectors, self._ledger, self._pending, self._lease)
+        writer = LedgeredWriter(self._connection, self._vectors, self._ledger, self._pending, self._lease)
         documents = extract(self._feed(draft.plan.to_read), read, on_failure=self._failed)
         chunked = chunk(documents, composition.splitter, on_failure=self._failed)
         # An abandoned run is not to go on paying for vectors until its next commit.
@@ -281,14 +248,14 @@ class Ingest:
             yield item
 
     def _unchanged(self, item: Item, digest: str) -> None:
-        with self._leased():
+        with self._lease.held(self._connection):
             self._ledger.record_unchanged(item, digest)
             self._vectors.note_fingerprint((item.source, item.path), fingerprint_to_keep(item))
         self._report.counts.unchanged += 1
         self._progress.advance()
 
     def _skipped(self, item: Item, reason: str) -> None:
-        with self._leased():
+        with self._lease.held(self._connection):
             self._ledger.record_skipped(item, reason)
         self._report.counts.skipped += 1
         self._report.skipped.append((item.source, item.path, reason))
@@ -301,81 +268,31 @@ class Ingest:
     def _failed(self, failed: StageFailure) -> None:
         failure = failed.failure
         self._report.failures.append(failure)
-        with self._leased():
+        with self._lease.held(self._connection):
             self._ledger.record_failure(failure, self._pending[failure.source, failure.document])
         self._progress.note(f"failed: {failure.source}: {failure.document}: {failure.message}")
         self._progress.advance()
 
-    def _delete(self, draft: Draft, target: Target) -> None:
-        for generation, _ in target.known_items():
-            gone = draft.gone.get(generation.id)
-            if not gone:
-                continue
-            ledger = Ledger(self._connection, generation.id)
-            with self._leased():
-                self._composition.store_of(generation).delete(ledger.documents_of(gone))
-                ledger.forget(gone)
-        self._report.counts.deleted = len(draft.deleted)
-
-    def _publish(self, target: Target, vectors: PgVectorStore, generations: Generations) -> None:
-        if target.generation.status == "active":
-            self._report.published = True
-            return
-        lacking = target.lacking(self._ledger)
-        stored = self._ledger.counts()
-        if not stored[0] or (lacking and not self._options.allow_partial):
-            if lacking:
-                self._report.lacking = len(lacking)
-                self._progress.note(
-                    f"not published: it lacks {len(lacking):,} documents of the active generation, "
-                    f"the first is {lacking[0][0]}:{lacking[0][1]}; --allow-partial publishes without them"
-                )
-            return
-        if vectors.counts() != stored:
-            raise Mismatch(
-                f"the new generation holds {vectors.counts()} documents and chunks, the ledger says {stored}",
-                hint="ragctl doctor",
+    def _publish(self, target: Target) -> None:
+        published = publish(
+            self._composition,
+            self._lease,
+            target,
+            allow_partial=self._options.allow_partial,
+            # A rollback keeps what it goes back from, whatever the spec says.
+            drop_old=self._options.into is None,
+        )
+        self._report.published = published.done
+        if published.lacking and not published.done:
+            lacking = published.lacking
+            self._report.lacking = len(lacking)
+            self._progress.note(
+                f"not published: it lacks {len(lacking):,} documents of the active generation, "
+                f"the first is {lacking[0][0]}:{lacking[0][1]}; --allow-partial publishes without them"
             )
-        with self._leased():
-            generations.publish(target.generation, instead_of=target.active)
-            write_notes(self._composition)
-        self._report.published = True
-        if self._options.into is None:  # a rollback keeps what it goes back from, whatever the spec says
-            drop_old_generations(self._composition, generations, self._lease)
 
 
 def _status(error: BaseException) -> str:
     if isinstance(error, LeaseLost):
         return "abandoned"
     return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-
-
-class LedgeredWriter:
-    """Writes documents and their ledger rows in one transaction, as long as the run holds its lease."""
-
-    def __init__(
-        self,
-        connection: Connection[Any],
-        vectors: PgVectorStore,
-        ledger: Ledger,
-        items: Mapping[ItemKey, Item],
-        lease: Lease,
-    ) -> None:
-        self._connection = connection
-        self._vectors = vectors
-        self._ledger = ledger
-        self._items = items
-        self._lease = lease
-
-    def replace(self, documents: list[EmbeddedDocument]) -> None:
-        """All of them, or none.
-
-        Raises:
-            LeaseLost: none, because another run has taken over.
-        """
-        with self._connection.transaction():
-            self._lease.check(self._connection)
-            keys = {(one.document.source, one.document.item) for one in documents}
-            fingerprints = {key: fingerprint_to_keep(self._items[key]) for key in keys}
-            self._vectors.replace(documents, fingerprints=fingerprints)
-            self._ledger.record_stored(documents, self._items, self._lease.run)

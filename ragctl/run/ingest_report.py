@@ -85,6 +85,7 @@ class IngestReport:
             "usage": {"tokens": self.tokens, "cost_usd": self.cost_usd},
             "failures": [{**asdict(failure), "ignored": self.ignored(failure)} for failure in self.failures],
             "published": self.published,
+            "lacking": self.lacking,
             "interrupted": self.interrupted,
         }
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ragctl import __version__
-from ragctl.errors import LockBroken, LockDrift, UsageError
+from ragctl.errors import LockDrift, UsageError
 from ragctl.readers.auto import reader_versions
 from ragctl.registry import adapter_class
 from ragctl.run.composition import Composition
-from ragctl.spec.lock import Lock, lock_path, read_lock, relock_command, write_lock
+from ragctl.spec.load import LoadedSpec
+from ragctl.spec.lock import Lock, lock_path, read_lock, refuse_foreign, relock_command, write_lock
 from ragctl.spec.lock_comparison import Moved, compare
 from ragctl.spec.recipe import given_settings, recipe_settings
 
@@ -22,6 +23,7 @@ class LockState:
     """How a lock stands that has not drifted.
 
     Attributes:
+        path: the file; of an embedded lock, the one that it was exported from.
         state: `missing`, `current`, or `outdated`: the spec has changed since, an ingest will update it.
         chosen: the settings that the spec has changed.
     """
@@ -59,6 +61,9 @@ def pinned_now(composition: Composition) -> Lock:
 def check_lock(composition: Composition, *, embedder_only: bool = False) -> LockState:
     """Compares the lock with what would be used now. A spec without a lock is in order.
 
+    An embedded spec is compared with the lock that is embedded with it. It gives every setting itself,
+    so that no default of another release can drift in it.
+
     Args:
         embedder_only: for a question, in which readers and splitters have no part.
 
@@ -68,14 +73,16 @@ def check_lock(composition: Composition, *, embedder_only: bool = False) -> Lock
     """
     loaded = composition.loaded
     path = lock_path(loaded.path)
-    locked = read_lock(loaded.path)
+    locked = loaded.lock.lock if loaded.lock else read_lock(loaded.path)
     if locked is None:
         return LockState(path, "missing")
-    _refuse_foreign(composition, locked)
+    if not loaded.lock:
+        refuse_foreign(locked, loaded.spec.name, loaded.path, overrides=loaded.overrides)
     found = compare(locked, pinned_now(composition), embedder_only=embedder_only)
     if found.drift:
-        raise _drift_error(loaded.path, locked, found.drift)
-    return LockState(path, "current" if found.same else "outdated", found.chosen)
+        raise _drift_error(loaded, locked, found.drift)
+    same = not found.chosen if loaded.lock else found.same
+    return LockState(path, "current" if same else "outdated", found.chosen)
 
 
 def guard_lock(composition: Composition, *, relock: bool) -> None:
@@ -83,10 +90,17 @@ def guard_lock(composition: Composition, *, relock: bool) -> None:
 
     Raises:
         LockBroken, LockDrift: see `check_lock`; not with `relock`.
-        UsageError: `relock`, and there are overrides: they are for one run, a lock is for all.
+        UsageError: `relock`, and there are overrides: they are for one run, a lock is for all; or the
+            spec is embedded.
     """
     if not relock:
         check_lock(composition)
+    elif composition.loaded.lock:
+        raise UsageError(
+            "the lock of a spec that stands in a DAG cannot be written anew",
+            where=composition.loaded.lock.origin,
+            hint="write it anew where the spec is, and export the DAG again",
+        )
     elif composition.loaded.overrides:
         raise UsageError("--relock writes what the spec says; put the values of --set into the spec")
 
@@ -94,14 +108,17 @@ def guard_lock(composition: Composition, *, relock: bool) -> None:
 def keep_lock(composition: Composition, *, relock: bool, note: Callable[[str], None]) -> None:
     """Writes the lock if there is none, if the spec has changed since, or if `relock` says so.
 
-    With overrides nothing is written. A lock that cannot be written is a note, unless `relock` asked
-    for it.
+    With overrides nothing is written, nor for an embedded spec. A lock that cannot be written is a note,
+    unless `relock` asked for it.
 
     Raises:
         LockBroken, LockDrift: see `check_lock`; not with `relock`.
-        UsageError: `relock`, and it cannot be written.
+        UsageError: `relock`, and it cannot be written, or the spec is embedded.
     """
     loaded = composition.loaded
+    if loaded.lock:
+        guard_lock(composition, relock=relock)
+        return
     name = lock_path(loaded.path).name
     if relock:
         done = f"wrote {name} anew; commit it"
@@ -127,27 +144,20 @@ def keep_lock(composition: Composition, *, relock: bool, note: Callable[[str], N
     note(done)
 
 
-def _refuse_foreign(composition: Composition, locked: Lock) -> None:
-    loaded = composition.loaded
-    renamed_for_this_run = any(one.partition("=")[0].strip() == "name" for one in loaded.overrides)
-    if locked.pipeline != composition.spec.name and not renamed_for_this_run:
-        raise LockBroken(
-            f"the lock belongs to the pipeline {locked.pipeline!r}, and the spec's name is "
-            f"{composition.spec.name!r}: one of them was copied, or the spec was renamed",
-            where=str(lock_path(loaded.path)),
-            hint=f"{relock_command(loaded.path)} writes a lock for this spec",
-        )
-
-
-def _drift_error(spec: Path, locked: Lock, drift: tuple[Moved, ...]) -> LockDrift:
+def _drift_error(loaded: LoadedSpec, locked: Lock, drift: tuple[Moved, ...]) -> LockDrift:
     back = (
         ""
         if locked.ragctl == __version__
         else f"; or go back to ragctl {locked.ragctl}, which wrote the lock"
     )
+    relock = relock_command(loaded.path)
+    if loaded.lock:
+        where, forward = loaded.lock.origin, f"{relock} takes it over where the spec is; export the DAG again"
+    else:
+        where, forward = str(lock_path(loaded.path)), f"{relock} takes it over"
     return LockDrift(
         f"what would be used is not what the lock pins: {'; '.join(map(str, drift))}",
-        where=str(lock_path(spec)),
-        hint=f"{relock_command(spec)} takes it over; another recipe then builds a new generation{back}",
+        where=where,
+        hint=f"{forward}; another recipe then builds a new generation{back}",
         moved=[(one.what, one.was, one.now) for one in drift],
     )

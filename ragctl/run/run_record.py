@@ -6,6 +6,7 @@ documents gets in but what the message of a failure quotes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +59,22 @@ def record_at_end(
     measured = None
     if meter is not None and (error is None or report.interrupted):
         measured = {"inputs": meter.inputs, "tokens": report.tokens, "seconds": round(meter.seconds, 3)}
+    return record_of_tasks(connection, start, report, watch.seconds(), measured, error)
+
+
+def record_of_tasks(
+    connection: Connection[Any],
+    start: Mapping[str, Any],
+    report: IngestReport,
+    timings: Mapping[str, float],
+    measured: Mapping[str, Any] | None,
+    error: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """The same record, of an ingest whose stages were tasks of a DAG: `timings` are sums over its batches."""
     return {
         **start,
         **report.as_json(),
-        "timings": watch.seconds(),
+        "timings": dict(timings),
         "embed": measured,
         "versions": {
             **start["versions"],

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ragctl.spec.mistakes import KeyPath, Mistake, closest, shown
+from ragctl.spec.mistakes import KeyPath, Mistake, closest, parsed, shown
 from ragctl.spec.names import ENVIRONMENT_VARIABLE, NAME, WHAT_FITS, slug
-from ragctl.spec.outline import annotation_at, choices_at, homes_of, section_at
+from ragctl.spec.outline import annotation_at, choices_at, homes_of, names_at, section_at
 from ragctl.spec.positions import Positions
 
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
@@ -39,21 +39,37 @@ def _mistakes(detail: ErrorDetails, positions: Positions) -> Iterator[Mistake]:
         return  # pydantic counts only the sound entries, and the others have mistakes of their own
     if kind == "spec":
         for inner, text in detail["ctx"]["problems"]:
-            whole = (*path, *inner.split(".")) if inner else path
+            parts = inner if isinstance(inner, tuple) else parsed(inner) if inner else ()
+            whole = (*path, *parts)
             yield Mistake(positions.value(whole), whole, text)
     elif kind == "extra_forbidden":
         yield Mistake(positions.key(path), path, _unknown_key(path))
     elif path and path[-1] == "[key]":
-        yield Mistake(positions.key(path[:-1]), path[:-1], f"as a key, must be {_fitting(detail)}")
+        yield Mistake(positions.key(path[:-1]), path[:-1], _wrong_name(path[:-1], detail))
     elif kind == "missing":
         yield Mistake(positions.value(path[:-1]), path, _missing(path))
     else:
         yield Mistake(positions.value(path), path, _SENTENCES.get(kind, _unforeseen)(detail))
 
 
+def _wrong_name(path: KeyPath, detail: ErrorDetails) -> str:
+    """About the key at the end of `path`, in a mapping whose keys are no section's."""
+    known = names_at(path[:-1])
+    if not known:
+        return f"as a key, must be {_fitting(detail)}"
+    named = f"unknown {str(path[-2]).removesuffix('s')} {shown(str(path[-1]))}"
+    if near := closest(str(path[-1]), known):
+        return f"{named}; did you mean '{near}'?"
+    return f"{named}; known: {', '.join(known)}"
+
+
 def _unknown_key(path: KeyPath) -> str:
     key, section = str(path[-1]), section_at(path[:-1])
     known = list(section.model_fields) if section else []
+    if f"{key}_env" in known:
+        return f"unknown key; did you mean '{key}_env'? It takes the name of an environment variable"
+    if (bare := key.removesuffix("_env")) in known:
+        return f"unknown key; did you mean '{bare}'?"
     if homes := homes_of(key):
         places = " or ".join(f"under '{home}'" if home else "at the top level" for home in homes)
         return f"is not known here but {places}; known here: {', '.join(known)}"
@@ -94,6 +110,15 @@ def _number_expected(what: str) -> Callable[[ErrorDetails], str]:
     return sentence
 
 
+def _boolean_expected(detail: ErrorDetails) -> str:
+    value = detail["input"]
+    if value is None:
+        return _NO_VALUE
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return "must be true or false; write it without quotes"
+    return f"must be true or false, not {_kind(value)}"
+
+
 def _list_expected(detail: ErrorDetails) -> str:
     value, section = detail["input"], section_at((*detail["loc"], 0))
     if value is None:
@@ -119,6 +144,8 @@ def _unknown_value(detail: ErrorDetails) -> str:
     listed = " or ".join(f"'{choice}'" for choice in choices)
     if value is None:
         return f"{_NO_VALUE}; it must be {listed}"
+    if isinstance(value, int | float) and not isinstance(value, bool) and str(value) in choices:
+        return "must be text, and YAML reads this as a number; quote it"
     if not isinstance(value, str):
         return f"must be {listed}, not {_kind(value)}"
     noun = path[-1] if path and path[-1] in {"type", "provider", "model", "reader", "splitter"} else "value"
@@ -156,6 +183,8 @@ _NO_VALUE = "has no value"
 
 _SENTENCES: dict[str, Callable[[ErrorDetails], str]] = {
     "string_type": _text_expected,
+    "string_too_long": lambda detail: f"must have at most {detail['ctx']['max_length']} characters",
+    "bool_type": _boolean_expected,
     "int_type": _number_expected("a whole number"),
     "tuple_type": _list_expected,
     "dict_type": _mapping_expected,

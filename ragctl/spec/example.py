@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from ragctl import __version__
+from ragctl.spec.airflow_settings import AirflowSettings
 from ragctl.spec.model import DirectorySource, Spec
 from ragctl.spec.outline import bare, is_section
 from ragctl.spec.section import Section
@@ -20,7 +22,8 @@ from ragctl.spec.starter import quoted
 _HEAD = """\
 # yaml-language-server: $schema=ragctl.schema.json
 #
-# Every key of a spec, with its default. Only name and sources are required.
+# Every key of a spec, with its default; what has none is shown in a comment. Only name and sources
+# are required.
 # Made from the model; `ragctl check` says whether a spec is sound.
 """
 
@@ -33,8 +36,29 @@ _SHOWN: dict[tuple[type[Section], str], str] = {
     (DirectorySource, "exclude"): '["**/drafts/**"]',
     (DirectorySource, "metadata"): "{language: en, public: true}",
     (Spec, "name"): "docs",
+    (AirflowSettings, "schedule"): '"0 5 * * 2"',
 }
 """Where a key has no default, or an empty one that would show nothing."""
+_NAMED: dict[str, tuple[str, ...]] = {
+    "stages": (
+        "extract: {external_python: /opt/ragctl/bin/python, parallel: 8}",
+        f'chunk: {{virtualenv: {{requirements: ["ragctl=={__version__}"], python_version: "3.12"}}}}',
+        "embed: {queue: gpu, executor: CeleryExecutor, retries: 3, timeout: 3600}",
+        "store: {pool: ragctl_store}",
+        "rank:",
+        "  kubernetes:",
+        f"    image: registry.example/ragctl:{__version__}",
+        "    namespace: rag",
+        "    requests: {cpu: 2, memory: 4Gi}",
+        "    limits: {nvidia.com/gpu: 1}",
+        "    env_from_secrets: [ragctl]",
+    ),
+    "connections": (
+        "rag_pg: {dsn: RAGCTL_DSN}",
+        "rag_models: {key: MODELS_API_KEY, base_url: MODELS_BASE_URL}",
+    ),
+}
+"""Mappings by names of the user's choice: an example of each that shows every key."""
 _SIZES = {"max_bytes": "64 MiB", "cache_max_bytes": "2 GB"}
 
 
@@ -61,6 +85,8 @@ def _entry(section: type[Section], key: str, field: FieldInfo, indent: str) -> l
         first = next(number for number, line in enumerate(body) if not line.lstrip().startswith("#"))
         body[first] = f"  - {body[first].lstrip()}"
         return ["sources:", *body]
+    if get_origin(inner) is dict and is_section(bare(get_args(inner)[1])):
+        return [f"{indent}# {key}:", *(f"{indent}#   {line}" for line in _NAMED[key])]
     if is_section(inner):
         body = _section(inner, f"{indent}  ")
         return [f"{indent}{optional}{key}:", *(f"{optional}{line}" for line in body)]

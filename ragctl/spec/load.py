@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ragctl.spec.complaints import mistakes_of
 from ragctl.spec.defaults import name_mistakes, resolved
+from ragctl.spec.lock import Lock
 from ragctl.spec.mistakes import KeyPath, Mistake, MistakeFound, Place, parsed, spec_error
 from ragctl.spec.model import Spec
 from ragctl.spec.overrides import override
@@ -20,15 +21,24 @@ from ragctl.spec.spec_file import decode, read_spec_bytes
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddedLock:
+    """The lock of a spec that no file holds. `lock` is None if there was none; `origin` says where it is."""
+
+    lock: Lock | None
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedSpec:
     """A valid spec and where it came from.
 
     Attributes:
-        path: the file, as the user gave it.
+        path: the file, as the user gave it. There may be none if the spec is embedded.
         base: the directory that holds it, absolute; paths in the spec are relative to it.
         digest: SHA-256 (hex) of the file's bytes; overrides are not in it.
         overrides: as given, `a.b=value`.
         spec: validated, every default filled in: each source has its name, the store its index.
+        lock: the lock of an embedded spec; None where a file beside `path` is the lock.
     """
 
     path: Path
@@ -37,6 +47,7 @@ class LoadedSpec:
     overrides: tuple[str, ...]
     spec: Spec
     positions: Positions = field(repr=False, compare=False)
+    lock: EmbeddedLock | None = None
 
     def where(self, key: str) -> str:
         """Where a value stands: `sources.0.path` gives `specs/docs.yaml:3:22`, or the override it is from.
@@ -71,7 +82,7 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> LoadedSpec:
     for number, one in enumerate(overrides):
         override(plain, one, number)
     base = path.parent.resolve()
-    spec = _validated(plain, base)
+    spec = validated(plain, base)
     digest = hashlib.sha256(data).hexdigest()
     return LoadedSpec(path, base, digest, tuple(overrides), resolved(spec, base), plain.positions)
 
@@ -89,8 +100,8 @@ def _read(text: str, origin: str) -> Plain:
     raise MistakeFound(Mistake(plain.positions.value(()), (), reason))
 
 
-def _validated(plain: Plain, base: Path) -> Spec:
-    """The spec, if there is no mistake of any kind.
+def validated(plain: Plain, base: Path) -> Spec:
+    """The spec, if there is no mistake of any kind. Names that follow from others are not filled in.
 
     Raises:
         SpecError: with all of them.

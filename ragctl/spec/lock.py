@@ -51,13 +51,16 @@ class Lock:
     given: Mapping[str, Sequence[str]]
     recipe: Mapping[str, str]
 
+    def content(self) -> dict[str, Any]:
+        """What the file holds, as JSON values."""
+        return {"lock_version": LOCK_VERSION, **{name: getattr(self, name) for name in _SHAPES}}
+
     def text(self, spec_name: str) -> str:
         """The file's content. `spec_name` is the spec's file name, for the comment."""
-        content = {"lock_version": LOCK_VERSION, **{name: getattr(self, name) for name in _SHAPES}}
         return (
             f"# What {spec_name} was resolved to; ragctl ingest wrote it. Commit this file, do not edit it.\n"
             "# ragctl check compares it with what would be used now; ragctl ingest --relock writes it anew.\n"
-            f"{json.dumps(content, indent=2, ensure_ascii=False)}\n"
+            f"{json.dumps(self.content(), indent=2, ensure_ascii=False)}\n"
         )
 
 
@@ -113,6 +116,42 @@ def read_lock(spec: Path) -> Lock | None:
         raise LockBroken(problem.text, where=problem.place, hint=problem.hint or hint) from None
 
 
+def parse_lock(data: Value, origin: str, hint: str) -> Lock:
+    """The lock that `Lock.content` was made of, as plain data of a spec (lists as tuples).
+
+    Args:
+        origin: where it stands, for the error.
+        hint: what to do about one that is broken.
+
+    Raises:
+        LockBroken: it is no lock, or a newer ragctl wrote it.
+    """
+    try:
+        return _lock(data, Positions(Place(0, 0, 0, origin)))
+    except _NoLock as problem:
+        raise LockBroken(problem.text, where=problem.place, hint=problem.hint or hint) from None
+
+
+def refuse_foreign(lock: Lock, name: str, spec: Path, *, overrides: Sequence[str]) -> None:
+    """Refuses a lock that was copied from another spec; `--set name=…` makes no other spec.
+
+    Args:
+        name: the spec's name, with its overrides.
+        spec: the spec file.
+
+    Raises:
+        LockBroken: the lock is another spec's.
+    """
+    renamed_for_this_run = any(one.partition("=")[0].strip() == "name" for one in overrides)
+    if lock.pipeline != name and not renamed_for_this_run:
+        raise LockBroken(
+            f"the lock belongs to the pipeline {lock.pipeline!r}, and the spec's name is {name!r}: one of "
+            "them was copied, or the spec was renamed",
+            where=str(lock_path(spec)),
+            hint=f"{relock_command(spec)} writes a lock for this spec",
+        )
+
+
 class _NoLock(Exception):
     def __init__(self, text: str, place: Place | str, hint: str | None = None) -> None:
         super().__init__(text)
@@ -134,11 +173,15 @@ def _parsed(data: bytes, origin: str) -> Lock:
     if plain.mistakes:
         mistake = plain.mistakes[0]
         raise _NoLock(f"the lock cannot be read: {mistake.sentence}", mistake.place)
-    if not isinstance(plain.data, dict):
-        raise _NoLock("this is no lock of ragctl", plain.positions.value(()))
-    _refuse_other_version(plain.data, plain.positions)
-    _refuse_other_shape(plain.data, plain.positions)
-    return Lock(**{name: _as_json(plain.data[name]) for name in _SHAPES})
+    return _lock(plain.data, plain.positions)
+
+
+def _lock(data: Value, positions: Positions) -> Lock:
+    if not isinstance(data, dict):
+        raise _NoLock("this is no lock of ragctl", positions.value(()))
+    _refuse_other_version(data, positions)
+    _refuse_other_shape(data, positions)
+    return Lock(**{name: _as_json(data[name]) for name in _SHAPES})
 
 
 def _refuse_other_version(data: Mapping[str, Value], positions: Positions) -> None:

@@ -14,7 +14,11 @@ KeyPath = tuple[str | int, ...]
 
 _LONGEST_SHOWN = 60
 _MOST_LISTED = 100  # a file with more than these is some other file
-_SECRET = re.compile(r"://[^/\s]*@|\b(?:password|passwd|pwd|secret|token|api_?key)\s*=|\bsk[-_]\w{8}", re.I)
+_SECRET = re.compile(
+    r"://[^/\s]*@|(?:password|passwd|pwd|secret|token|(?:api|access|account)[_-]?key|signature|\bsig)\s*="
+    r"|\bsk[-_]\w{8}",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -76,13 +80,18 @@ def parsed(key: str) -> KeyPath:
     return tuple(int(part) if re.fullmatch("[0-9]{1,6}", part) else part for part in key.split("."))
 
 
+def looks_secret(value: str) -> bool:
+    """Does it look as if a login or a key were in it?"""
+    return _SECRET.search(value) is not None
+
+
 def shown(value: str) -> str:
     """The value in quotes, shortened, on one line; hidden where it looks like a secret."""
     return f"'{_presentable(value)}'"
 
 
 def _presentable(value: str) -> str:
-    if _SECRET.search(value):
+    if looks_secret(value):
         return "(hidden)"
     line = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in value

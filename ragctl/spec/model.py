@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ragctl.spec.airflow_settings import AirflowSettings
+from ragctl.spec.airflow_settings import AirflowSettings, index_asset
 from ragctl.spec.names import ENVIRONMENT_VARIABLE, INDEX, METADATA_KEY, NAME, SOURCE_NAME
-from ragctl.spec.section import Section, wrong
+from ragctl.spec.section import Problem, Section, wrong
 
 LOCAL_MODEL_TOKENS = {"all-MiniLM-L6-v2": 256}
 """Local models and the longest input each reads, in its own tokens, special tokens included."""
@@ -308,9 +308,17 @@ class Spec(Section):
     airflow: AirflowSettings = AirflowSettings()
 
     @model_validator(mode="after")
-    def _chunks_fit_the_model(self) -> Spec:
+    def _sections_fit_together(self) -> Spec:
+        problems: list[Problem] = []
         limit, chosen = self.embed.max_input_tokens, self.chunk.max_tokens
         if chosen > limit:
             text = f"must be at most {limit}, which is all that {self.embed.model} reads, not {chosen}"
-            raise wrong(("chunk.max_tokens", text))
+            problems.append(("chunk.max_tokens", text))
+        own = index_asset(self.store.type, self.store.index or self.name.replace("-", "_"))
+        for number, asset in enumerate(self.airflow.assets):
+            if asset in own:
+                text = "is the index of this very spec: each ingest would start the next one"
+                problems.append((f"airflow.assets.{number}", text))
+        if problems:
+            raise wrong(*problems)
         return self

@@ -11,6 +11,17 @@ INDEX = r"^[a-z0-9][a-z0-9_]{0,39}$"
 ENVIRONMENT_VARIABLE = r"^([A-Z_][A-Z0-9_]{0,99}|[a-z_][a-z0-9_]{0,99})$"
 METADATA_KEY = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 CONNECTION = r"^[A-Za-z0-9_.-]{1,100}$"
+# What Airflow itself and Celery take is wider: this is what a line of Python and a shell hold unquoted.
+AIRFLOW_NAME = r"^[A-Za-z0-9_.:@-]([A-Za-z0-9_ .:@-]{0,248}[A-Za-z0-9_.:@-])?$"
+EXECUTOR = r"^[A-Za-z0-9_.:-]{1,250}$"
+IMAGE = r"^[A-Za-z0-9]([A-Za-z0-9._-]|[/:@][A-Za-z0-9]){0,498}$"  # not a URL: it has no //
+KUBERNETES_LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+KUBERNETES_NAME = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
+KUBERNETES_RESOURCE = (
+    r"^(cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMG]i"
+    r"|[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)$"
+)
+KUBERNETES_QUANTITY = r"^[0-9]{1,18}(\.[0-9]{1,9})?(m|k|[KMGTPE]i|[MGTPE])?$"
 SOURCE_NAME = r"^[^/\x00-\x1f\x7f]{1,200}$"
 
 WHAT_FITS = {
@@ -18,6 +29,13 @@ WHAT_FITS = {
     INDEX: "lower-case letters, digits and _, at most 40, beginning with a letter or a digit",
     METADATA_KEY: "letters, digits and _, at most 63, beginning with a letter or _",
     CONNECTION: "the id of an Airflow connection: letters, digits, _, . and -, at most 100",
+    AIRFLOW_NAME: "a name of letters, digits, _, ., :, @ and -, with spaces inside alone, at most 250",
+    EXECUTOR: "the name of an executor, such as CeleryExecutor, or its module path",
+    IMAGE: "the name of an image, such as registry.example/ragctl:0.1.0",
+    KUBERNETES_LABEL: "lower-case letters, digits and -, at most 63",
+    KUBERNETES_NAME: "lower-case letters, digits, - and ., at most 253",
+    KUBERNETES_RESOURCE: "cpu, memory, ephemeral-storage, or a resource with a /, such as nvidia.com/gpu",
+    KUBERNETES_QUANTITY: "an amount as Kubernetes has them, such as 2, 500m or 4Gi",
     SOURCE_NAME: "1 to 200 characters, without / and without control characters",
     ENVIRONMENT_VARIABLE: (
         "the name of an environment variable, such as RAGCTL_DSN, and never the secret itself: "

@@ -35,18 +35,32 @@ def choices_at(path: KeyPath) -> tuple[str, ...]:
     return get_args(found) if get_origin(found) is Literal else ()
 
 
+def names_at(path: KeyPath) -> tuple[str, ...]:
+    """The keys that a mapping at `path` may have, where they are a closed choice; none if it is no such."""
+    return _names(annotation_at(path))
+
+
 def homes_of(key: str) -> list[str]:
-    """The sections that have such a key, dotted; "" is the top level and N stands for a number."""
-    return [prefix for prefix, section in sections() if key in section.model_fields]
+    """The mappings that have such a key, dotted; "" is the top level, N a number and * any name."""
+    homes = []
+    for prefix, section in sections():
+        if key in section.model_fields:
+            homes.append(prefix)
+        for name, field in section.model_fields.items():
+            if key in _names(field.annotation):
+                homes.append(_under(prefix, name))
+    return homes
 
 
 def sections(root: type[Section] = Spec, prefix: str = "") -> Iterator[tuple[str, type[Section]]]:
-    """Every section and where it stands, outermost first."""
+    """Every section and where it stands, outermost first: `sources.N` in a list, `stages.*` by name."""
     yield prefix, root
     for name, field in root.model_fields.items():
-        inner, where = bare(field.annotation), f"{prefix}.{name}".removeprefix(".")
-        if get_origin(inner) is tuple and is_section(bare(get_args(inner)[0])):
+        inner, where = bare(field.annotation), _under(prefix, name)
+        if get_origin(inner) is tuple:
             inner, where = bare(get_args(inner)[0]), f"{where}.N"
+        elif get_origin(inner) is dict:
+            inner, where = bare(get_args(inner)[1]), f"{where}.*"
         if is_section(inner):
             yield from sections(inner, where)
 
@@ -73,3 +87,13 @@ def _step(annotation: Any, part: str | int) -> Any:
         field = annotation.model_fields.get(part)
         return field.annotation if field else None
     return get_args(annotation)[1] if get_origin(annotation) is dict else None
+
+
+def _names(annotation: Any) -> tuple[str, ...]:
+    found = bare(annotation)
+    key = bare(get_args(found)[0]) if get_origin(found) is dict else None
+    return get_args(key) if get_origin(key) is Literal else ()
+
+
+def _under(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name

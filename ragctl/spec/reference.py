@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from ragctl.spec.example import example_text
-from ragctl.spec.outline import bare, is_section, sections
+from ragctl.spec.names import WHAT_FITS
+from ragctl.spec.outline import annotation_at, bare, is_section, names_at, sections
 from ragctl.spec.section import Section
 
 _INTRODUCTION = """\
@@ -35,7 +36,8 @@ is shown at once, as `file:line:column: key: what is wrong`, and the exit code i
 How it is read:
 
 - Paths are relative to the directory that holds the spec file.
-- A key that is not listed here is a mistake, and so is a key that is given twice.
+- A key that is not listed here is a mistake, and so is a key that is given twice. In the headings
+  below, `[]` is any entry of a list, and `*` any name.
 - Secrets never stand in a spec: keys that end in `_env` take the *name* of an environment variable.
 - Nothing expands variables: `${NAME}` and `~` in a value are mistakes.
 - YAML has versions that disagree. What they read differently must be quoted or written another way:
@@ -57,7 +59,7 @@ _OUTSIDE_RECIPE = """\
 
 `extract`, `chunk` and `embed` settings decide which chunks and vectors a document gives; together with
 the versions of the parts that carry them out they are the *recipe*. Another recipe builds a new generation
-of the index. Everything else can change without one, `extract.max_bytes` included.
+of the index. Everything else can change without one, `extract.max_bytes` and all of `airflow` included.
 """
 
 
@@ -72,13 +74,25 @@ def reference_text() -> str:
 
 def _section(where: str, section: type[Section]) -> str:
     title = f"`{where.replace('.N', '[]')}`" if where else "The top level"
+    summary = " ".join((section.__doc__ or "").split()) + _any_name(where)
     rows = [
         f"| `{key}` | {_type(field)} | {_default(field)} | {_meaning(field)} |"
         for key, field in section.model_fields.items()
     ]
-    summary = " ".join((section.__doc__ or "").split())
     table = ["| key | type | default | meaning |", "| --- | --- | --- | --- |", *rows]
     return f"## {title}\n\n{summary}\n\n" + "\n".join(table) + "\n"
+
+
+def _any_name(where: str) -> str:
+    """What the * of a mapping's path stands for."""
+    if not where.endswith(".*"):
+        return ""
+    path = tuple(0 if part == "N" else part for part in where.split(".")[:-1])
+    if names := names_at(path):
+        return f" `*` is one of {', '.join(f'`{name}`' for name in names)}."
+    key, _ = get_args(annotation_at(path))
+    patterns = [WHAT_FITS.get(getattr(one, "pattern", None) or "") for one in _constraints(key)]
+    return f" `*` is {next(what for what in patterns if what)}."
 
 
 def _meaning(field: FieldInfo) -> str:
@@ -105,9 +119,6 @@ def _type(field: FieldInfo) -> str:
 
 
 def _named(annotation: Any, metadata: Iterable[Any] = ()) -> str:
-    if get_origin(annotation) is Annotated:
-        inner, *more = get_args(annotation)
-        return _named(inner, [*metadata, *more])
     found, origin = bare(annotation), get_origin(bare(annotation))
     if is_section(found):
         return "mapping"
@@ -116,8 +127,21 @@ def _named(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     if origin is tuple:
         return f"list of {_plural(_named(get_args(found)[0]))}"
     if origin is dict:
-        return "mapping"
-    return _whole_number(metadata) if found is int else "text"
+        return "mapping of mappings" if is_section(bare(get_args(found)[1])) else "mapping"
+    if found is bool:
+        return "`true` or `false`"
+    return _whole_number([*metadata, *_constraints(annotation)]) if found is int else "text"
+
+
+def _constraints(annotation: Any) -> Iterator[Any]:
+    """What `Annotated` and `Field` say of a type, the alternative to None included."""
+    if get_origin(annotation) is Annotated:
+        inner, *said = get_args(annotation)
+        for one in said:
+            yield from one.metadata if isinstance(one, FieldInfo) else (one,)
+        yield from _constraints(inner)
+    elif bare(annotation) is not annotation:
+        yield from _constraints(next(one for one in get_args(annotation) if one is not type(None)))
 
 
 def _plural(name: str) -> str:

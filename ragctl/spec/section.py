@@ -18,6 +18,11 @@ class Section(BaseModel):
     example: ClassVar[str] = "{key: value}"
 
 
-def wrong(*problems: tuple[str, str]) -> PydanticCustomError:
-    """A validator's error: pairs of the key under the validated value ("" for itself) and what is wrong."""
+Problem = tuple[str | tuple[str, ...], str]
+"""Where under the validated value, and what is wrong there: "" for the value itself, a key, a dotted path,
+or a path in parts, as a key that the user chose may have a dot in it."""
+
+
+def wrong(*problems: Problem) -> PydanticCustomError:
+    """A validator's error."""
     return PydanticCustomError("spec", "{problems}", {"problems": problems})

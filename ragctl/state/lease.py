@@ -1,16 +1,22 @@
 """The lease: one run at a time writes to an index, and a run that lost it can write nothing.
 
 A lease has an epoch, which rises each time the index changes hands. Every commit checks in its own
-transaction that its epoch is still the current one. A run in one process also holds an advisory
-lock on its connection: when the process dies, however it dies, the server frees the lock, and the
-next run takes the lease over at once. Where a process only hangs, its run can be abandoned: then the
-next run ends its session on the server.
+transaction that its epoch is still the current one.
+
+- A run in one process also holds an advisory lock on its connection: when the process dies, however
+  it dies, the server frees the lock, and the next run takes the lease over at once. Where a process
+  only hangs, its run can be abandoned: then the next run ends its session on the server.
+- A run of many processes (a DAG's) holds it by its name alone, until it releases it, until it is
+  abandoned, or until whoever wants it knows that the run is over. Its tasks may write as long as the
+  epoch is theirs, also after the release: nobody else has written in between.
 """
 
 from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -41,12 +47,24 @@ class Lease:
         Raises:
             LeaseLost: another run has taken the index, or this one was abandoned.
         """
-        held = connection.execute(
-            "UPDATE ragctl.leases SET renewed_at = now() WHERE index_name = %s AND run = %s AND epoch = %s",
+        # A shared lock: the tasks of one run commit side by side, and a change of hands waits for them.
+        row = connection.execute(
+            "SELECT 1 FROM ragctl.leases WHERE index_name = %s AND run = %s AND epoch = %s FOR SHARE",
             (self.index, self.run, self.epoch),
-        ).rowcount
-        if held != 1:
+        ).fetchone()
+        if row is None:
             raise self._lost()
+
+    @contextmanager
+    def held(self, connection: Connection[Any]) -> Iterator[None]:
+        """A transaction that is rolled back if the run does not hold the index any more.
+
+        Raises:
+            LeaseLost: see `check`.
+        """
+        with connection.transaction():
+            self.check(connection)
+            yield
 
     def look(self, connection: Connection[Any]) -> None:
         """As `check`, for where nothing is written: it locks nothing.
@@ -60,6 +78,29 @@ class Lease:
         ).fetchone()
         if row is None:
             raise self._lost()
+
+    def renew(self, connection: Connection[Any]) -> None:
+        """Leaves a sign of life, for whoever asks since when the run has been silent.
+
+        Raises:
+            LeaseLost: see `check`.
+        """
+        renewed = connection.execute(
+            "UPDATE ragctl.leases SET renewed_at = now() WHERE index_name = %s AND run = %s AND epoch = %s",
+            (self.index, self.run, self.epoch),
+        ).rowcount
+        if renewed != 1:
+            raise self._lost()
+
+    def release(self, connection: Connection[Any]) -> None:
+        """For a lease that is held by the run's name: another run may have the index now.
+
+        Nothing happens if the run does not hold it any more.
+        """
+        connection.execute(
+            "UPDATE ragctl.leases SET released_at = now() WHERE index_name = %s AND run = %s AND epoch = %s",
+            (self.index, self.run, self.epoch),
+        )
 
     def _lost(self) -> LeaseLost:
         return LeaseLost(
@@ -88,9 +129,49 @@ def acquire_lease(
     Raises:
         RunInProgress: another run holds it, and still does after `patience_s`.
     """
+    return _acquire(connection, index, run, runs, patience_s, by="session", is_over=lambda run: False)
+
+
+def acquire_for_run(
+    connection: Connection[Any],
+    index: str,
+    run: str,
+    runs: Runs,
+    *,
+    patience_s: float,
+    is_over: Callable[[str], bool] = lambda run: False,
+) -> Lease:
+    """Takes the index for all processes of `run`, until it is released. A run may take it again.
+
+    Args:
+        is_over: has this other run, which holds the index by its name, come to its end without a release?
+
+    Raises:
+        RunInProgress: see `acquire_lease`.
+    """
+    lease = _acquire(connection, index, run, runs, patience_s, by="run", is_over=is_over)
+    _unlock(connection, index)
+    return lease
+
+
+def _acquire(
+    connection: Connection[Any],
+    index: str,
+    run: str,
+    runs: Runs,
+    patience_s: float,
+    *,
+    by: str,
+    is_over: Callable[[str], bool],
+) -> Lease:
     started = time.monotonic()
     evicted = False
-    while not _lock(connection, index):
+    while True:
+        if _lock(connection, index):
+            epoch = _take(connection, index, run, by, is_over)
+            if epoch is not None:
+                return Lease(index, run, epoch)
+            _unlock(connection, index)
         waited = time.monotonic() - started
         if waited >= min(patience_s, NOTICE_S) and not evicted and _is_abandoned(connection, index):
             end_session(connection, index)
@@ -98,25 +179,44 @@ def acquire_lease(
         elif waited >= patience_s + (NOTICE_S if evicted else 0):
             raise _refusal(connection, index, runs)
         time.sleep(_LOOK_AGAIN_S)
+
+
+def _take(
+    connection: Connection[Any], index: str, run: str, by: str, is_over: Callable[[str], bool]
+) -> int | None:
+    """The new epoch; None if a run holds the index by its name. The caller holds the advisory lock."""
+    holder = held_by_name(connection, index)
+    over = holder if holder is not None and holder != run and is_over(holder) else ""
     row = connection.execute(
         """
-        INSERT INTO ragctl.leases AS l (index_name, run, host, epoch) VALUES (%s, %s, %s, 1)
+        INSERT INTO ragctl.leases AS l (index_name, run, host, epoch, held_by) VALUES (%s, %s, %s, 1, %s)
         ON CONFLICT (index_name) DO UPDATE SET run = excluded.run, host = excluded.host,
-            epoch = l.epoch + 1, taken_at = now(), renewed_at = now()
+            held_by = excluded.held_by, epoch = l.epoch + 1, taken_at = now(), renewed_at = now(),
+            released_at = NULL
+        WHERE l.held_by = 'session' OR l.released_at IS NOT NULL OR l.run IN ('', excluded.run, %s)
         RETURNING epoch
         """,
-        (index, run, socket.gethostname()),
+        (index, run, socket.gethostname(), by, over),
     ).fetchone()
-    assert row is not None  # an upsert returns its row
-    return Lease(index, run, row[0])
+    return int(row[0]) if row else None
+
+
+def held_by_name(connection: Connection[Any], index: str) -> str | None:
+    """The run that holds the index by its name, if one does."""
+    row = connection.execute(
+        "SELECT run FROM ragctl.leases "
+        "WHERE index_name = %s AND held_by = 'run' AND released_at IS NULL AND run <> ''",
+        (index,),
+    ).fetchone()
+    return str(row[0]) if row else None
 
 
 def is_held(connection: Connection[Any], index: str) -> bool:
-    """Does a living process hold the index?"""
+    """Does a living process hold the index, or a run that has not released it?"""
     if not _lock(connection, index):
         return True
-    connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", (_NAMESPACE, index))
-    return False
+    _unlock(connection, index)
+    return held_by_name(connection, index) is not None
 
 
 def break_lease(connection: Connection[Any], index: str, run: str) -> bool:
@@ -177,6 +277,10 @@ def _is_abandoned(connection: Connection[Any], index: str) -> bool:
 def _lock(connection: Connection[Any], index: str) -> bool:
     row = connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", (_NAMESPACE, index)).fetchone()
     return bool(row and row[0])
+
+
+def _unlock(connection: Connection[Any], index: str) -> None:
+    connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", (_NAMESPACE, index))
 
 
 def _refusal(connection: Connection[Any], index: str, runs: Runs) -> RunInProgress:

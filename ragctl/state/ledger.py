@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ragctl.state.json_text import json_text
@@ -96,10 +97,14 @@ class Ledger:
             ),
         )
 
-    def record_failure(self, failure: Failure, item: Item) -> None:
+    def record_failure(self, failure: Failure, item: Item, *, since: datetime | None = None) -> None:
         """Notes why an item failed. What is stored of it stays, digest included.
 
         `attempts` and `first_failed_at` count from the last time that it went well.
+
+        Args:
+            since: a failure noted after this moment is of the same attempt: a task of a DAG that was
+                tried again.
         """
         self._connection.execute(
             """
@@ -108,10 +113,19 @@ class Ledger:
             VALUES (%s, %s, %s, %s, %s, 1, now(), now())
             ON CONFLICT (generation, source, path) DO UPDATE SET
                 fingerprint = excluded.fingerprint, failure = excluded.failure,
-                attempts = ragctl.items.attempts + 1, failed_at = now(),
+                attempts = ragctl.items.attempts
+                    + CASE WHEN ragctl.items.failed_at >= %s THEN 0 ELSE 1 END,
+                failed_at = now(),
                 first_failed_at = coalesce(ragctl.items.first_failed_at, now()), skipped = NULL
             """,
-            (self._generation, item.source, item.path, fingerprint_to_keep(item), json_text(asdict(failure))),
+            (
+                self._generation,
+                item.source,
+                item.path,
+                fingerprint_to_keep(item),
+                json_text(asdict(failure)),
+                since,
+            ),
         )
 
     def record_skipped(self, item: Item, reason: str) -> None:
@@ -126,6 +140,15 @@ class Ledger:
             """,
             (self._generation, item.source, item.path, fingerprint_to_keep(item), reason),
         )
+
+    def stored_by(self, run: str) -> dict[ItemKey, tuple[int, int]]:
+        """(documents, chunks) of every item that this run has stored."""
+        rows = self._connection.execute(
+            "SELECT source, item, count(*), sum(chunks) FROM ragctl.documents "
+            "WHERE generation = %s AND run = %s GROUP BY source, item",
+            (self._generation, run),
+        )
+        return {(source, item): (int(documents), int(chunks)) for source, item, documents, chunks in rows}
 
     def documents_of(self, items: Iterable[ItemKey]) -> list[tuple[str, str]]:
         """(source, path) of every stored document of these items."""

@@ -133,7 +133,14 @@ ALTER TABLE ragctl.runs DROP CONSTRAINT runs_status_check;
 ALTER TABLE ragctl.runs ADD CHECK (status IN ('running', 'done', 'failed', 'interrupted', 'abandoned'));
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
+_THIRD = """
+-- A run of many processes holds the index by its name, not by a session on the server.
+ALTER TABLE ragctl.leases ADD COLUMN held_by text NOT NULL DEFAULT 'session'
+    CHECK (held_by IN ('session', 'run'));
+ALTER TABLE ragctl.leases ADD COLUMN released_at timestamptz;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
 _LOCK_KEY = 0x7261_6763_746C  # "ragctl": two processes must not migrate at once
 
 

@@ -48,14 +48,38 @@ class Runs:
         self._index = index
 
     def start(
-        self, run: str, *, pipeline: str, command: str, record: Mapping[str, object] | None = None
+        self,
+        run: str,
+        *,
+        pipeline: str,
+        command: str,
+        record: Mapping[str, object] | None = None,
+        again: bool = False,
     ) -> None:
-        """`record`: what will be known of the run if it does not come to its end."""
+        """Opens a run.
+
+        Args:
+            record: what will be known of the run if it does not come to its end.
+            again: a run of this name that there is already (a DAG's, tried again) is opened anew.
+        """
+        anew = (
+            "ON CONFLICT (id) DO UPDATE SET host = excluded.host, status = 'running', finished_at = NULL, "
+            "record = excluded.record"
+        )
         self._connection.execute(
             "INSERT INTO ragctl.runs (id, index_name, pipeline, command, host, status, record) "
-            "VALUES (%s, %s, %s, %s, %s, 'running', %s)",
+            f"VALUES (%s, %s, %s, %s, %s, 'running', %s) {anew if again else ''}",
             (run, self._index, pipeline, command, socket.gethostname(), json_text(record or {})),
         )
+
+    def reopen(self, run: str) -> RunRow | None:
+        """The run of this name, `running` again; None if there is none, or if it was abandoned."""
+        row = self._connection.execute(
+            "UPDATE ragctl.runs SET status = 'running', finished_at = NULL "
+            f"WHERE status <> 'abandoned' AND index_name = %s AND id = %s RETURNING {_COLUMNS}",
+            (self._index, run),
+        ).fetchone()
+        return RunRow(*row) if row else None
 
     def finish(self, run: str, status: str, record: Mapping[str, object]) -> None:
         """Closes a run that is `running`; one that was closed by others stays as they left it.
@@ -80,6 +104,13 @@ class Runs:
             ).rowcount
             == 1
         )
+
+    def find(self, run: str) -> RunRow | None:
+        """The run of exactly this name."""
+        row = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM ragctl.runs WHERE index_name = %s AND id = %s", (self._index, run)
+        ).fetchone()
+        return RunRow(*row) if row else None
 
     def close_dead(self) -> None:
         """Runs that were left `running` by a process that died. Only the holder of the lease may say so."""

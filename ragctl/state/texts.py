@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,23 @@ class TextCache:
     """The documents that each item gave, by the item's fingerprint and the recipe's extract part.
 
     One entry an item: the last one. Compressed JSON in the state's database.
+
+    Args:
+        among: the only items that will be looked for; all that there are if None.
     """
 
-    def __init__(self, connection: Connection[Any], index: str, extract: str) -> None:
+    def __init__(
+        self,
+        connection: Connection[Any],
+        index: str,
+        extract: str,
+        *,
+        among: Sequence[ItemKey] | None = None,
+    ) -> None:
         self._connection = connection
         self._index = index
         self._extract = extract
+        self._among = among
         self._unwritten: dict[tuple[str, str], tuple[str, str, bytes]] = {}
         self._kept: set[ItemKey] | None = None
 
@@ -51,12 +63,16 @@ class TextCache:
     def _has_any(self, item: Item) -> bool:
         """Is anything of it kept? Looked up in memory: a first ingest would ask twice for each item."""
         if self._kept is None:
-            rows = self._connection.execute(
-                "SELECT source, path FROM ragctl.texts WHERE index_name = %s AND extract = %s",
-                (self._index, self._extract),
-            )
-            self._kept = set(rows.fetchall())
+            self._kept = self._look_up()
         return (item.source, item.path) in self._kept
+
+    def _look_up(self) -> set[ItemKey]:
+        every = "SELECT source, path FROM ragctl.texts WHERE index_name = %s AND extract = %s"
+        if self._among is None:
+            return set(self._connection.execute(every, (self._index, self._extract)).fetchall())
+        keys = [source for source, _ in self._among], [path for _, path in self._among]
+        only = f"{every} AND (source, path) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
+        return set(self._connection.execute(only, (self._index, self._extract, *keys)).fetchall())
 
     def keep(self, item: Item, digest: str, documents: list[Document]) -> None:
         """Remembers what `item` gave. Written by `flush`, or when enough has come together."""

@@ -11,8 +11,14 @@ from typing import Any
 
 import pytest
 
+from ragctl.errors import LockDrift, UsageError
 from ragctl.providers.local import model_files
 from ragctl.readers.plain_text import PlainTextReader
+from ragctl.run.composition import Composition
+from ragctl.run.ingest import IngestOptions, ingest
+from ragctl.run.locking import check_lock
+from ragctl.spec.embedded_spec import load_embedded, lock_to_embed
+from ragctl.spec.load import LoadedSpec, load_spec
 from ragctl.spec.lock import lock_path
 from workspace import Called, Workspace, call
 
@@ -284,6 +290,57 @@ def test_catching_up_for_a_rollback_leaves_it_alone(filled: Workspace) -> None:
     back = filled.call("index", "rollback", "--catch-up")
     assert back.code == 0, back.err
     assert lock_of(filled).read_bytes() == before
+
+
+def in_a_dag(workspace: Workspace) -> LoadedSpec:
+    """The spec with its lock as an exported DAG carries them; its file is made useless, its lock removed."""
+    loaded = load_spec(workspace.spec_path)
+    lock = lock_to_embed(loaded)
+    workspace.spec_path.write_text("not looked at", encoding="utf-8")
+    lock_of(workspace).unlink(missing_ok=True)
+    content = json.loads(json.dumps(loaded.spec.model_dump(mode="json")))
+    return load_embedded(content, path=loaded.path, sha256=loaded.digest, lock=lock)
+
+
+def test_an_embedded_spec_is_compared_with_its_embedded_lock(
+    filled: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled.ingest()
+    loaded = in_a_dag(filled)
+    lock_of(filled).write_text("not looked at", encoding="utf-8")
+    with Composition(loaded) as composition:
+        assert check_lock(composition).state == "current"
+    report = ingest(loaded)
+    assert (report.generation, report.counts.unchanged) == (1, 2)
+    assert lock_of(filled).read_text(encoding="utf-8") == "not looked at"
+
+    monkeypatch.setattr(PlainTextReader, "output_version", 2)
+    with pytest.raises(LockDrift) as caught:
+        ingest(loaded)
+    assert caught.value.moved == (("readers.text", 1, 2),)
+    assert caught.value.where == f"the lock in the DAG, exported from {lock_of(filled)}"
+    assert "export the DAG again" in (caught.value.hint or "")
+    with Composition(loaded) as composition:
+        assert check_lock(composition, embedder_only=True).state == "current"
+
+
+def test_an_embedded_spec_that_was_changed_after_its_lock_is_in_order(filled: Workspace) -> None:
+    filled.ingest()
+    filled.spec(chunk={"max_tokens": 64, "overlap": 0})
+    with Composition(in_a_dag(filled)) as composition:
+        state = check_lock(composition)
+    assert state.state == "outdated"
+    assert "chunk.max_tokens 256 → 64" in map(str, state.chosen)
+
+
+def test_an_embedded_spec_without_a_lock_writes_none(filled: Workspace) -> None:
+    loaded = in_a_dag(filled)
+    with Composition(loaded) as composition:
+        assert check_lock(composition).state == "missing"
+    assert ingest(loaded).generation == 1
+    assert not lock_of(filled).exists()
+    with pytest.raises(UsageError, match="cannot be written anew"):
+        ingest(loaded, IngestOptions(relock=True))
 
 
 def test_the_example_s_lock_is_current() -> None:

@@ -25,6 +25,11 @@ def recipe(settings: Mapping[str, Any] | None = None, **parts: Any) -> Recipe:
     return make_recipe(Spec.model_validate({**MINIMAL, **(settings or {})}), **{**PARTS, **parts})
 
 
+def _name(value: object) -> str:
+    """A test's name must be the same in every process, which the order of a set is not."""
+    return str(sorted(value)) if isinstance(value, set) else str(value)
+
+
 def moved(before: Recipe, after: Recipe) -> set[str]:
     return {part for part in ("extract", "chunk", "embed") if getattr(before, part) != getattr(after, part)}
 
@@ -44,7 +49,7 @@ def moved(before: Recipe, after: Recipe) -> set[str]:
         ({"sources": ({"type": "directory", "path": "x", "metadata": {"a": 1}},)}, set()),
         ({"chunk": {"max_tokens": 256}, "embed": {"provider": "local"}}, set()),  # the defaults, written out
     ],
-    ids=str,
+    ids=_name,
 )
 def test_settings(settings: dict[str, Any], parts: set[str]) -> None:
     before, after = recipe(), recipe(settings)
@@ -62,7 +67,7 @@ def test_settings(settings: dict[str, Any], parts: set[str]) -> None:
         ({"embedder": "local/all-MiniLM-L6-v2@2"}, {"embed"}),
         ({"embedder": "local/all-MiniLM-L6-v2@2", "tokenizer": ""}, {"chunk", "embed"}),
     ],
-    ids=str,
+    ids=_name,
 )
 def test_versions_of_the_parts(changed: dict[str, Any], parts: set[str]) -> None:
     assert moved(recipe(), recipe(**changed)) == parts

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ragctl.errors import SpecError
+from ragctl.spec.airflow_settings import AirflowSettings, StageTask
 from ragctl.spec.example import example_text
 from ragctl.spec.load import load_spec
 
@@ -99,12 +100,41 @@ def test_any_structure_of_known_keys(path: Path, document: object) -> None:
 @given(
     st.fixed_dictionaries(
         {"name": st.just("docs"), "sources": st.just([{"type": "directory", "path": "a"}])},
-        optional={key: documents() for key in ("extract", "chunk", "embed", "store", "ask", "max_failures")},
+        optional={
+            key: documents()
+            for key in ("extract", "chunk", "embed", "store", "ask", "max_failures", "ignore", "airflow")
+        },
     )
 )
 def test_any_value_of_a_section(path: Path, document: object) -> None:
     import yaml
 
+    loads_or_says_why(path, yaml.safe_dump(document).encode("utf-8", "backslashreplace"))
+
+
+@quick
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            key: st.one_of(
+                documents(), st.dictionaries(st.sampled_from(["embed", "x"]), documents(), max_size=2)
+            )
+            for key in AirflowSettings.model_fields
+        },
+    ),
+    st.dictionaries(st.sampled_from(list(StageTask.model_fields)), documents(), max_size=3),
+)
+def test_any_value_of_airflow(path: Path, airflow: dict[str, object], task: object) -> None:
+    import yaml
+
+    stages = airflow.get("stages")
+    merged = {**(stages if isinstance(stages, dict) else {}), "embed": task}
+    document = {
+        "name": "docs",
+        "sources": [{"type": "directory", "path": "a"}],
+        "airflow": {**airflow, "stages": merged},
+    }
     loads_or_says_why(path, yaml.safe_dump(document).encode("utf-8", "backslashreplace"))
 
 

@@ -6,10 +6,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from ragctl.spec.airflow_settings import StageName
 from ragctl.spec.example import example_text
 from ragctl.spec.load import load_spec
 from ragctl.spec.model import Spec
@@ -62,7 +63,40 @@ def test_the_example_shows_every_key_at_its_default() -> None:
     text = example_text()
     for _, section in sections():
         for key in section.model_fields:
-            assert re.search(rf"(?m)^[ #-]*{key}:", text), key
+            assert re.search(rf"(?m)^[ #-]*(\w+: {{.*)?\b{key}:", text), key
+
+
+def test_what_the_example_shows_in_comments_is_sound(tmp_path: Path) -> None:
+    text = example_text()
+    for key in ("dsn_env", "schedule", "stages", "connections"):
+        commented = re.search(rf"(?m)^( *)# {key}:.*\n((?:\1#   .*\n)*)", text)
+        assert commented
+        block = commented.group().replace(f"{commented.group(1)}# ", commented.group(1))
+        text = text.replace(commented.group(), block)
+    path = tmp_path / "docs.yaml"
+    path.write_text(text, encoding="utf-8")
+    spec = load_spec(path).spec
+    assert spec.store.dsn_env == "RAGCTL_DSN"
+    assert spec.airflow.schedule == "0 5 * * 2"
+    assert [stage for stage in spec.airflow.stages if not spec.airflow.task_of(stage).has_airflow] == [
+        "extract", "chunk", "rank",
+    ]  # fmt: skip
+    (pod,) = [task.kubernetes for task in spec.airflow.stages.values() if task.kubernetes]
+    assert pod.requests == {"cpu": "2", "memory": "4Gi"}
+    assert spec.airflow.connections["rag_pg"].dsn == "RAGCTL_DSN"
+
+
+def test_the_reference_says_what_a_value_is() -> None:
+    rows = dict(re.findall(r"(?m)^\| `(\w+)` \| ([^|]+ \| [^|]+) \|", reference_text()))
+    assert rows["single_host"] == "`true` or `false` | `false`"
+    assert rows["timeout"] == "whole number, 1 to 604800 | none"
+    assert rows["retries"] == "whole number, 0 to 100 | `airflow.retries`"  # a stage's: the later one
+    assert rows["tags"] == 'list of texts | `["ragctl"]`'
+    assert rows["stages"] == "mapping of mappings | `{}`"
+    assert rows["python_version"] == "`3.11` or `3.12` or `3.13` | none"
+    assert rows["max_bytes"] == "whole number, 1 to 4294967296 | `67108864`"
+    assert "`*` is one of `plan`, `extract`, " in reference_text()
+    assert "`*` is the id of an Airflow connection: " in reference_text()
 
 
 def test_the_reference_names_every_key_once_under_its_section() -> None:
@@ -91,3 +125,6 @@ def test_the_schema_is_as_strict_as_the_model() -> None:
     assert made["required"] == ["name", "sources"]
     assert set(made["properties"]) == set(Spec.model_fields)
     assert "default_is" not in schema_text()
+    stages = made["$defs"]["AirflowSettings"]["properties"]["stages"]
+    assert stages["propertyNames"]["enum"] == list(get_args(StageName))
+    assert stages["additionalProperties"] == {"$ref": "#/$defs/StageTask"}

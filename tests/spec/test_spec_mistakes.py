@@ -31,7 +31,7 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *overri
         (
             "max_tokens: 128",
             "4:1: max_tokens: is not known here but under 'chunk'; known here: name, sources, extract, "
-            "chunk, embed, store, ask, max_failures, ignore",
+            "chunk, embed, store, ask, max_failures, ignore, airflow",
         ),
         (
             "store: {name: x}",

@@ -1,0 +1,123 @@
+"""The tasks of an ask DAG, called one after the other: the hits of a local ask."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run.tasks.staged_run import ASKED, ASKED_AT_ONCE, StagedRun
+
+from ragctl.errors import NothingPublished, UsageError
+from workspace import Workspace
+
+QUESTION = "How do I get coffee?"
+
+
+@pytest.fixture
+def filled(workspace: Workspace) -> Workspace:
+    workspace.spec(airflow={"single_host": True})
+    workspace.write("install.md", "# Installing\n\nDownload the archive and unpack it.\n")
+    workspace.write("coffee.txt", "The coffee machine on the third floor takes tokens.\n")
+    workspace.write("copy.txt", "The coffee machine  on the third floor takes tokens.\n")
+    workspace.ingest()
+    return workspace
+
+
+def asking(workspace: Workspace, conf: Any, run: str = "manual__1") -> StagedRun:
+    return StagedRun(workspace.spec_path, f"{workspace.name}_ask/{run}", conf)
+
+
+def without_times(document: Any) -> Any:
+    return {**document, "timings": sorted(document["timings"])}
+
+
+@pytest.mark.parametrize(
+    "layout", [ASKED, ASKED_AT_ONCE, (("rephrase", "query"), ("dedupe", "rank", "answer"))]
+)
+def test_the_result_is_that_of_a_local_ask(filled: Workspace, layout: Sequence[Sequence[str]]) -> None:
+    result = asking(filled, {"question": QUESTION, "top_n": 2}).ask(layout)
+    local = filled.call("ask", QUESTION, "--top", "2", "--format", "json").json
+    assert without_times(result) == without_times(local)
+    assert result["hits"][0]["duplicates"]
+    assert not list((filled.base / ".ragctl" / "work" / filled.name).rglob("*.gz"))
+
+
+def test_a_question_among_several_fails_alone(filled: Workspace) -> None:
+    long = "how " * 300
+    result = asking(filled, {"questions": [QUESTION, " ", long, "install?"]}).ask()
+    assert result["schema_version"] == 1
+    first, empty, overlong, last = result["results"]
+    assert first["hits"][0]["document"] in ("coffee.txt", "copy.txt")
+    assert empty["error"]["code"] == overlong["error"]["code"] == 2
+    assert last["hits"][0]["document"] == "install.md"
+
+
+def test_the_only_question_fails_the_task(filled: Workspace) -> None:
+    with pytest.raises(UsageError, match="the question is too long"):
+        asking(filled, {"question": "how " * 300}).ask()
+    with pytest.raises(UsageError, match="the question is empty"):
+        asking(filled, {"question": "  "}).ask()
+
+
+def test_references_are_small(filled: Workspace) -> None:
+    run = asking(filled, {"question": QUESTION})
+    given = None
+    for (stage,) in ASKED[:-1]:
+        given = run.task(stage, given=given)
+        assert len(str(given)) < 300
+
+
+@pytest.mark.parametrize(
+    ("conf", "complaint"),
+    [
+        (None, "takes `question`, or `questions`"),
+        ({"question": "a", "questions": ["b"]}, "takes `question`, or `questions`"),
+        ({"question": 3}, "'question' must be text of 1 to 4,000 characters"),
+        ({"question": "x" * 4001}, "'question' must be text of 1 to 4,000 characters"),
+        ({"questions": []}, "'questions' must be a list of 1 to 100 questions"),
+        ({"questions": ["x"] * 101}, "'questions' must be a list of 1 to 100 questions"),
+        ({"questions": ["x", 3]}, "whose entries are each text"),
+        ({"question": "a", "top_n": 0}, "'top_n' must be a whole number from 1 to 1,000"),
+        ({"question": "a", "top_n": True}, "'top_n' must be a whole number from 1 to 1,000"),
+        ({"question": "a", "k": 5}, "no parameter 'k'; it has question, questions, top_n"),
+        ("[1]", "must be a mapping"),
+        ("{", "no JSON"),
+    ],
+)
+def test_wrong_parameters_are_refused(workspace: Workspace, conf: Any, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        asking(workspace, conf).task("rephrase")
+
+
+def test_parameters_may_come_as_json(filled: Workspace) -> None:
+    assert asking(filled, '{"question": "coffee?", "questions": null, "top_n": 1}').ask(ASKED_AT_ONCE)["hits"]
+
+
+def test_there_must_be_something_to_ask(workspace: Workspace) -> None:
+    workspace.spec(airflow={"single_host": True})
+    with pytest.raises(NothingPublished):
+        asking(workspace, {"question": QUESTION}).ask()
+
+
+def test_what_failed_asks_leave_behind_goes_with_a_later_publish(filled: Workspace) -> None:
+    asking(filled, {"question": QUESTION}).task("rephrase")
+    asking(filled, {"question": QUESTION}, "manual__2").task("rephrase")
+    folder = filled.base / ".ragctl" / "work" / filled.name / "ask"
+    old, _ = sorted(folder.iterdir())
+    long_ago = time.time() - 25 * 3600
+    os.utime(old, (long_ago, long_ago))
+    StagedRun(filled.spec_path, f"{filled.name}_ingest/manual__1").ingest()
+    assert old not in folder.iterdir()
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_a_lost_reference_says_what_to_do(filled: Workspace) -> None:
+    run = asking(filled, {"question": QUESTION})
+    given = run.task("rephrase")
+    Path(next((filled.base / ".ragctl" / "work" / filled.name / "ask").rglob(given["file"]))).unlink()
+    with pytest.raises(UsageError, match="what the task before left is gone"):
+        run.task("query", given=given)
