@@ -14,7 +14,7 @@ from embedded.processes import start, wait_until
 
 from ragctl.embedded.server import EmbeddedServer
 from ragctl.errors import ExitCode, LeaseLost, RunInProgress
-from ragctl.state.lease import Lease, acquire_lease, break_lease, is_held
+from ragctl.state.lease import Lease, acquire_for_run, acquire_lease, break_lease, is_held
 from ragctl.state.runs import Runs, new_run_id
 
 
@@ -225,3 +225,102 @@ def test_whether_it_is_held_can_be_asked(
     other.close()
     wait_until(lambda: not is_held(connection, index))
     take(connection, index, "run2")  # the question itself holds nothing
+
+
+# Held by a run's name.
+
+
+def take_for_run(
+    connection: psycopg.Connection[Any], index: str, run: str = "docs_ingest/1", over: str = ""
+) -> Lease:
+    runs = Runs(connection, index)
+    return acquire_for_run(connection, index, run, runs, patience_s=0, is_over=lambda name: name == over)
+
+
+def test_a_run_holds_it_beyond_its_connection(
+    connection: psycopg.Connection[Any], other: psycopg.Connection[Any], index: str
+) -> None:
+    lease = take_for_run(other, index)
+    other.close()
+    assert is_held(connection, index)
+    with pytest.raises(RunInProgress, match="docs_ingest/1"):
+        take(connection, index)
+    with pytest.raises(RunInProgress):
+        take_for_run(connection, index, "docs_ingest/2")
+    lease.check(connection)
+    lease.release(connection)
+    assert not is_held(connection, index)
+    take(connection, index)
+    with pytest.raises(LeaseLost):
+        lease.check(connection)
+
+
+def test_a_session_keeps_a_run_out(
+    connection: psycopg.Connection[Any], other: psycopg.Connection[Any], index: str
+) -> None:
+    take(other, index)
+    with pytest.raises(RunInProgress):
+        take_for_run(connection, index)
+
+
+def test_the_same_run_takes_it_again_and_its_earlier_tasks_are_shut_out(
+    connection: psycopg.Connection[Any], index: str
+) -> None:
+    before = take_for_run(connection, index)
+    again = take_for_run(connection, index)
+    assert again.epoch > before.epoch
+    again.check(connection)
+    with pytest.raises(LeaseLost):
+        before.check(connection)
+
+
+def test_after_the_release_its_tasks_may_write_until_another_run_comes(
+    connection: psycopg.Connection[Any], index: str
+) -> None:
+    lease = take_for_run(connection, index)
+    lease.release(connection)
+    lease.check(connection)
+    take_for_run(connection, index, "docs_ingest/2")
+    with pytest.raises(LeaseLost):
+        lease.check(connection)
+    with pytest.raises(LeaseLost):
+        lease.renew(connection)
+    lease.release(connection)  # nothing: it is another run's
+    assert is_held(connection, index)
+
+
+def test_it_is_taken_over_from_a_run_that_is_over(connection: psycopg.Connection[Any], index: str) -> None:
+    dead = take_for_run(connection, index)
+    lease = take_for_run(connection, index, "docs_ingest/2", over="docs_ingest/1")
+    lease.check(connection)
+    with pytest.raises(LeaseLost):
+        dead.check(connection)
+
+
+def test_a_run_that_holds_it_by_name_can_be_abandoned(
+    connection: psycopg.Connection[Any], index: str
+) -> None:
+    lease = take_for_run(connection, index)
+    assert break_lease(connection, index, lease.run)
+    assert not is_held(connection, index)
+    with pytest.raises(LeaseLost):
+        lease.check(connection)
+    take(connection, index)
+
+
+def test_tasks_of_one_run_commit_side_by_side(
+    connection: psycopg.Connection[Any], other: psycopg.Connection[Any], index: str
+) -> None:
+    lease = take_for_run(connection, index)
+    other.execute("SET lock_timeout = '2s'")
+    with lease.held(connection), lease.held(other):
+        pass
+
+
+def test_a_change_of_hands_waits_for_a_commit(
+    connection: psycopg.Connection[Any], other: psycopg.Connection[Any], index: str
+) -> None:
+    lease = take_for_run(connection, index)
+    other.execute("SET lock_timeout = '200ms'")
+    with lease.held(connection), pytest.raises(psycopg.errors.LockNotAvailable):
+        break_lease(other, index, lease.run)
