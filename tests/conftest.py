@@ -1,10 +1,14 @@
-"""Fixtures that many tests share: a real server for the session, and workspaces with specs in it."""
+"""Fixtures that many tests share: a real server for the session, and workspaces with specs in it.
+
+Where processes share the tests out (pytest-xdist) each has a session, and so a server, of its own.
+"""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +16,21 @@ import psycopg
 import pytest
 
 from ragctl.embedded.server import EmbeddedServer
+from ragctl.providers.local import compiled
+from ragctl.providers.local.model_files import ModelFiles
+from ragctl.providers.local.tokenizer import LocalTokenizer
 from ragctl.state.migrations import migrate
 from workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
+
+collect_ignore: list[str] = []
+try:
+    # Not by importing it: Airflow reads its settings when it is imported, and airflow/conftest.py makes them.
+    distribution("apache-airflow-core")
+except PackageNotFoundError:
+    # Airflow has an environment of its own; `make airflow-parity` runs these tests in it.
+    collect_ignore.append("airflow")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,6 +42,29 @@ def no_data_left_behind() -> Iterator[None]:
         patch.setenv("RAGCTL_EMBEDDED_DIR", str(folder))
         yield
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def model_compiled_once() -> Iterator[None]:
+    """Commands in this process share the compiled model: compiling it takes longer than most tests.
+
+    It depends on its files and settings alone. Commands in processes of their own compile theirs, and
+    tests/providers/local has the tests of compiling.
+    """
+    made: dict[tuple[object, ...], compiled.CompiledEncoder] = {}
+    compile_encoder = compiled.compile_encoder
+
+    def once(
+        files: ModelFiles, tokenizer: LocalTokenizer, *, goal: compiled.Goal, threads: int | None = None
+    ) -> compiled.CompiledEncoder:
+        settings = (files.model.reference, files.folder, goal, threads or compiled.processor_quota())
+        if settings not in made:
+            made[settings] = compile_encoder(files, tokenizer, goal=goal, threads=threads)
+        return made[settings]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "compile_encoder", once)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -46,10 +84,12 @@ def connection(server_base: Path) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.fixture
-def workspace(server_base: Path, request: pytest.FixtureRequest) -> Workspace:
+def workspace(server_base: Path) -> Iterator[Workspace]:
     """A workspace of the test's own."""
     taken = sum(1 for _ in server_base.glob("*.yaml"))
-    return Workspace(server_base, f"w{taken}")
+    made = Workspace(server_base, f"w{taken}")
+    yield made
+    made.drop()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ragctl.embedded.server import EmbeddedServer
+
 
 @dataclass(frozen=True)
 class Called:
@@ -58,6 +60,28 @@ class Workspace:
         """Waits until every file is old enough for its times to be trusted."""
         newest = max(file.stat().st_ctime for file in self.documents.rglob("*"))
         time.sleep(max(0.0, newest + 2.2 - time.time()))
+
+    def drop(self) -> None:
+        """Drops the index from the session's server, whose every ingest looks at all indexes that it has."""
+        server = EmbeddedServer(self.base / ".ragctl")
+        if not server.status().running:
+            return
+        with server.connect(autocommit=True) as connection:
+            connection.execute(
+                "SET lock_timeout = '10s'"
+            )  # a test that leaves a transaction open is at fault
+            if connection.execute("SELECT to_regclass('ragctl.indexes')").fetchone() == (None,):
+                return
+            tables = connection.execute(
+                "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables "
+                "WHERE schemaname = 'ragctl' AND starts_with(tablename, %s)",
+                (f"{self.name}_g",),
+            ).fetchall()
+            if tables:
+                connection.execute(f"DROP TABLE {', '.join(table for (table,) in tables)}")
+            connection.execute("UPDATE ragctl.indexes SET active = NULL WHERE name = %s", (self.name,))
+            connection.execute("DELETE FROM ragctl.generations WHERE index_name = %s", (self.name,))
+            connection.execute("DELETE FROM ragctl.indexes WHERE name = %s", (self.name,))
 
     def call(self, command: str, *arguments: str) -> Called:
         """Runs a command on the spec in this process."""

@@ -7,10 +7,11 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ragctl.cli.airflow_option import AirflowOption
 from ragctl.cli.options import Format, FormatOption, SetOption, SpecArgument, VerboseOption, load
 from ragctl.errors import ExitCode, TooManyFailures, UsageError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ragctl.run.ask import Asker, AskResult, Unanswered
+    from ragctl.spec.load import LoadedSpec
     from ragctl.types import Hit
 
 
@@ -47,20 +49,42 @@ def ask(
         ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Print whole passages, not excerpts.")] = False,
+    airflow: AirflowOption = None,
     output: FormatOption = Format.TABLE,
     overrides: SetOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Print the passages that answer a question best, with their sources."""
-    from ragctl.run.ask import Asker
-    from ragctl.run.composition import Composition
-
     if (question is None) == (questions is None):
         raise UsageError("ask takes one question, or --questions FILE", hint="ragctl ask --help")
+    if airflow is not None:
+        from ragctl.cli.airflow_option import refuse_beside_airflow
+
+        refuse_beside_airflow({"--set": overrides})
     loaded = load(spec, overrides)
     asked = list(read_questions(questions)) if questions is not None else []
     if questions is not None and not asked:
         raise UsageError("there is no question in it", where=str(questions))
+    if airflow is None:
+        _ask_here(loaded, question, asked, top, output, full)
+        return
+    from ragctl.cli.ask_in_airflow import ask_in_airflow
+
+    documents = ask_in_airflow(airflow, loaded, question, asked, top, verbose=verbose)
+    _print_documents(documents, output, full, among=len(asked))
+
+
+def _ask_here(
+    loaded: LoadedSpec,
+    question: str | None,
+    asked: list[str],
+    top: int | None,
+    output: Format,
+    full: bool,
+) -> None:
+    from ragctl.run.ask import Asker
+    from ragctl.run.composition import Composition
+
     with Composition(loaded) as composition:
         asker = Asker(composition, top_n=top)
         if asker.behind_spec:
@@ -68,7 +92,7 @@ def ask(
 
             talk(
                 "note: the spec has changed since this index was made; "
-                f"ragctl ingest {shlex.quote(str(spec))} brings it up to date"
+                f"ragctl ingest {shlex.quote(str(loaded.path))} brings it up to date"
             )
         if question is not None:
             _print_result(asker.ask(question), output, full)
@@ -110,16 +134,36 @@ def _question(line: str, where: str) -> str:
 
 
 def _answer_all(asker: Asker, questions: list[str], output: Format, full: bool) -> None:
-    from ragctl.cli.output import report_error
     from ragctl.run.ask import Unanswered
 
     failed = 0
     for result in asker.ask_each(questions):
         failed += isinstance(result, Unanswered)
         _print_result(result, output, full)
+    _end(failed, len(questions))
+
+
+def _print_documents(documents: Iterator[dict[str, Any]], output: Format, full: bool, *, among: int) -> None:
+    """The same for results that came as the documents of `--format json`."""
+    from ragctl.airflow.documents import ask_result
+    from ragctl.cli.output import print_json
+
+    failed = 0
+    for document in documents:
+        failed += "error" in document
+        if output is Format.JSON:
+            print_json(document)
+        else:
+            _print_result(ask_result(document), output, full)
+    _end(failed, among)
+
+
+def _end(failed: int, among: int) -> None:
+    from ragctl.cli.output import report_error
+
     if failed:
         # The stream on stdout has said it for each question; one more object would be no answer.
-        report_error(TooManyFailures(f"{failed:,} of {len(questions):,} questions failed"), [])
+        report_error(TooManyFailures(f"{failed:,} of {among:,} questions failed"), [])
         raise typer.Exit(int(ExitCode.TOO_MANY_FAILURES))
 
 

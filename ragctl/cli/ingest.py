@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ragctl.cli.airflow_option import AirflowOption
 from ragctl.cli.options import (
     Format,
     FormatOption,
@@ -17,12 +19,17 @@ from ragctl.cli.options import (
     VerboseOption,
     load,
 )
-from ragctl.errors import UsageError
+from ragctl.errors import RagctlError, UsageError
 
 if TYPE_CHECKING:
+    from ragctl.run.ingest import IngestOptions
     from ragctl.run.ingest_report import IngestReport
+    from ragctl.run.progress import Progress
+    from ragctl.spec.load import LoadedSpec
 
 SKIPPED_SHOWN = 5
+WAIT_S = 1.0
+"""Seconds between two looks at a run in Airflow."""
 
 
 def register(app: typer.Typer) -> None:
@@ -66,19 +73,21 @@ def ingest(
         bool, typer.Option("--relock", help="Write the spec's lock anew, whatever has drifted.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for another run on this index to end.")] = False,
+    airflow: AirflowOption = None,
     output: FormatOption = Format.TABLE,
     overrides: SetOption = None,
     verbose: VerboseOption = False,
     log_json: LogJsonOption = False,
 ) -> None:
     """Bring the index up to date: read, chunk, embed and store what is new or changed."""
-    from ragctl.cli.output import print_json, report_error
     from ragctl.cli.progress import make_progress
-    from ragctl.cli.stopping import StopSwitch
     from ragctl.run.ingest import IngestOptions
-    from ragctl.run.ingest import ingest as run_ingest
     from ragctl.run.planning import read_plan
 
+    if airflow is not None:
+        from ragctl.cli.airflow_option import refuse_beside_airflow
+
+        refuse_beside_airflow({"--plan": plan, "--wait": wait, "--relock": relock, "--set": overrides})
     loaded = load(spec, overrides)
     if plan is not None and (allow_delete is not None or retry_failed):
         raise UsageError(
@@ -95,21 +104,65 @@ def ingest(
         agreed=read_plan(plan) if plan is not None else None,
     )
     progress = make_progress(log_json=log_json, verbose=verbose)
+    if airflow is not None:
+        _ingest_in_airflow(airflow, loaded, options, progress.note, output)
+    else:
+        _ingest_here(loaded, options, progress, output)
+
+
+def _ingest_here(loaded: LoadedSpec, options: IngestOptions, progress: Progress, output: Format) -> None:
+    from ragctl.cli.stopping import StopSwitch
+    from ragctl.run.ingest import ingest as run_ingest
+
     with StopSwitch(progress.note) as stop:
         try:
             report = run_ingest(loaded, options, progress=progress, stop=stop)
         except KeyboardInterrupt:
             progress.note("stopped at once; the next run goes on from what was committed")
             raise typer.Exit(int(stop.exit_code)) from None
-    if output is Format.JSON:
-        print_json(report.as_json())
-    else:
-        _print_report(report)
+    _print(report.as_json(), report, output)
     if report.interrupted:
         raise typer.Exit(int(stop.exit_code))
-    verdict = report.verdict(
-        loaded.spec.max_failures, lambda command: f"ragctl {command} {shlex.quote(str(spec))}"
-    )
+    _end(report.verdict(loaded.spec.max_failures, _command(loaded)))
+
+
+def _ingest_in_airflow(
+    url: str, loaded: LoadedSpec, options: IngestOptions, note: Callable[[str], None], output: Format
+) -> None:
+    """The same by the ingest DAG: the report that its run returned, and the same verdict on it."""
+    from ragctl.airflow.documents import ingest_document, ingest_report
+    from ragctl.cli.airflow_option import airflow_at, carry_out
+
+    names = ("allow_delete", "allow_partial", "retry_failed", "undo_rollback", "max_cost")
+    given = {name: getattr(options, name) for name in names}
+    conf = {name: value for name, value in given.items() if value is not None and value is not False}
+    with airflow_at(url, loaded, note) as client:
+        outcome = carry_out(client, f"{loaded.spec.name}_ingest", "publish", conf, interval_s=WAIT_S)
+    if outcome.error is not None and outcome.result is None:
+        raise outcome.error
+    document = ingest_document(outcome.result)
+    report = ingest_report(document)
+    _print(document, report, output)
+    _end(outcome.error or report.verdict(loaded.spec.max_failures, _command(loaded)))
+
+
+def _command(loaded: LoadedSpec) -> Callable[[str], str]:
+    return lambda name: f"ragctl {name} {shlex.quote(str(loaded.path))}"
+
+
+def _print(document: dict[str, Any], report: IngestReport, output: Format) -> None:
+    from ragctl.cli.output import print_json
+
+    if output is Format.JSON:
+        print_json(document)
+    else:
+        _print_report(report)
+
+
+def _end(verdict: RagctlError | None) -> None:
+    """The exit code; the document on stdout is the only one, so that the error goes to stderr alone."""
+    from ragctl.cli.output import report_error
+
     if verdict is not None:
         report_error(verdict, [])
         raise typer.Exit(int(verdict.exit_code))

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ragctl import __version__
-from ragctl.cli import ask, check, doctor, forget, index, ingest, init, plan, runs, show
+from ragctl.cli import ask, check, doctor, export_dag, forget, index, ingest, init, plan, runs, show
 from ragctl.errors import ExitCode, MissingPackage, RagctlError, UsageError
 
 EPILOG = (
@@ -47,7 +47,7 @@ def _ragctl(
     pass
 
 
-for command in (init, check, plan, ingest, ask, show, index, doctor, runs, forget):
+for command in (init, check, plan, ingest, ask, show, index, doctor, runs, forget, export_dag):
     command.register(app)
 
 

@@ -15,7 +15,7 @@ import pytest
 from ragctl import __version__
 from workspace import Workspace, call
 
-COMMANDS = ["init", "check", "ingest", "ask", "show", "doctor", "runs", "forget"]
+COMMANDS = ["init", "check", "ingest", "ask", "show", "doctor", "runs", "forget", "export-dag"]
 
 
 def test_version() -> None:

@@ -21,7 +21,7 @@ def test_equal_texts_are_folded_into_the_best() -> None:
 def test_the_same_place_found_twice_is_one_hit_and_no_duplicate() -> None:
     lists = [[hit("a", 0.9, "one")], [hit("a", 0.7, "one"), hit("b", 0.6, "one")]]
     [only] = dedupe(lists)
-    assert only.score == 0.9
+    assert only.document == "a"
     assert [one["document"] for one in only.duplicates] == ["b"]
 
 
@@ -30,6 +30,15 @@ def test_ties_have_one_order() -> None:
     expected = [("a", 0), ("a", 9), ("b", 0)]
     assert [(one.document, one.start) for one in dedupe([hits])] == expected
     assert [(one.document, one.start) for one in dedupe([hits[::-1]])] == expected
+
+
+def test_spans_that_cover_one_another_are_folded_and_neighbours_are_not() -> None:
+    text = "0123456789" * 10
+    hits = [hit("a", 0.9, text), hit("a", 0.8, text[1:51], start=40), hit("a", 0.7, text[2:], start=60)]
+    hits += [hit("b", 0.6, text[3:], start=60)]
+    result = dedupe([hits])
+    assert [(one.document, one.start) for one in result] == [("a", 0), ("a", 60), ("b", 60)]
+    assert [one["start"] for one in result[0].duplicates] == [40]
 
 
 def test_rank_numbers_from_one_and_cuts() -> None:

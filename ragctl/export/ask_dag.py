@@ -1,0 +1,94 @@
+"""The ask DAG: one question, or several, from wording to answer."""
+
+from __future__ import annotations
+
+from ragctl.export.dag_parts import DagParts, Wanted
+from ragctl.export.imports import Import, Imports
+from ragctl.export.options import AirflowVersion
+from ragctl.export.python_text import Call, Code, Value
+from ragctl.export.steps import make_steps
+from ragctl.export.task_text import call_of, stage_task
+from ragctl.spec.airflow_settings import StageName
+
+ASK_STAGES: tuple[StageName, ...] = ("rephrase", "query", "dedupe", "rank", "answer")
+
+LONGEST_QUESTION = 4_000
+MOST_QUESTIONS = 100
+MOST_PASSAGES = 1_000
+
+
+def ask_parts(wanted: Wanted) -> DagParts:
+    """The DAG that answers questions from an index's documents."""
+    version = wanted.options.airflow_version
+    steps = make_steps(wanted.spec.airflow, ASK_STAGES, wanted.options.layout)
+    last = steps[-1]
+    # Before Airflow 3.3 no DAG has a result; whoever waits for the run names the task.
+    has_result = version is AirflowVersion.V3_3
+    # The decorator would be left in the source of a task that runs elsewhere.
+    decorate = has_result and last.settings.has_airflow
+    body = ['"""Find the passages that answer a question, and answer it."""', ""]
+    for step in steps:
+        takes = None if step is steps[0] else "dict"
+        body += stage_task(step, takes=takes, on_top=["@result"] if decorate and step is last else [])
+    given = None
+    for step in steps[:-1]:
+        body.append(f"reference = {call_of(step, given)}")
+        given = "reference"
+    body.append(f"{'return ' if has_result and not decorate else ''}{call_of(last, given)}")
+    return DagParts(
+        does=f"answers questions from the index {wanted.spec.store.index}",
+        steps=steps,
+        arguments=_ARGUMENTS,
+        body=body,
+        constants=[],
+        imports=_IMPORTS | ({Import("airflow.sdk", "result")} if decorate else frozenset()),
+    )
+
+
+_IMPORTS: Imports = frozenset(
+    {
+        *(Import("airflow.sdk", name) for name in ("Param", "dag", "task")),
+        Import("datetime", "timedelta"),
+    }
+)
+
+_ARGUMENTS: dict[str, Value] = {
+    "schedule": None,
+    "catchup": False,
+    "max_active_runs": 64,
+    "dagrun_timeout": Code("timedelta(minutes=10)"),
+    "params": {
+        "question": Call(
+            "Param",
+            (None,),
+            {
+                "type": Code('["string", "null"]'),
+                "minLength": 1,
+                "maxLength": LONGEST_QUESTION,
+                "description": "A question.",
+            },
+        ),
+        "questions": Call(
+            "Param",
+            (None,),
+            {
+                "type": Code('["array", "null"]'),
+                "items": {"type": "string", "minLength": 1, "maxLength": LONGEST_QUESTION},
+                "maxItems": MOST_QUESTIONS,
+                "description": "Several questions, in place of one.",
+            },
+        ),
+        "top_n": Call(
+            "Param",
+            (None,),
+            {
+                "type": Code('["integer", "null"]'),
+                "minimum": 1,
+                "maximum": MOST_PASSAGES,
+                "description": "Passages to show; as the spec says, if left out.",
+            },
+        ),
+    },
+    # Somebody waits for the answer.
+    "default_args": {"retries": 1, "retry_delay": Code("timedelta(seconds=1)")},
+}

@@ -1,0 +1,64 @@
+"""What a valid spec may say and yet no DAG can be made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ragctl.export.dag_parts import DagParts
+from ragctl.export.options import ExportOptions
+from ragctl.spec.load import LoadedSpec
+from ragctl.spec.mistakes import KeyPath, Mistake, looks_secret, spec_error
+
+
+def refuse(loaded: LoadedSpec, parts: DagParts, options: ExportOptions) -> None:
+    """Sees that a DAG of the spec can run, and holds no secret.
+
+    Raises:
+        SpecError: with all that is in the way, each with its place.
+    """
+    problems = [
+        *_one_machine_only(loaded, parts),
+        *(_secrets(loaded) if options.embed_spec else ()),
+    ]
+    if problems:
+        mistakes = [Mistake(loaded.positions.value(path), path, text) for path, text in problems]
+        error = spec_error(mistakes)
+        error.hint = "the spec itself is valid; this is only in the way of export-dag"
+        raise error
+
+
+Problem = tuple[KeyPath, str]
+
+
+def _one_machine_only(loaded: LoadedSpec, parts: DagParts) -> Iterator[Problem]:
+    if loaded.spec.store.dsn_env is not None:
+        return
+    if not loaded.spec.airflow.single_host:
+        text = (
+            "is not given, and ragctl's own server is one machine's: name a database that every worker "
+            "reaches; or, if all of Airflow runs on one machine, set airflow.single_host: true"
+        )
+        yield ("store", "dsn_env"), text
+    for stage in (stage for step in parts.steps for stage in step.stages if step.settings.kubernetes):
+        text = "a pod cannot reach ragctl's own server; name a database in store.dsn_env"
+        yield ("airflow", "stages", stage, "kubernetes"), text
+
+
+def _secrets(loaded: LoadedSpec) -> Iterator[Problem]:
+    """The section `airflow` holds none by its own rules; embedded, all others are in the file too."""
+    content = loaded.spec.model_dump(mode="json", exclude={"airflow"})
+    for path, text in _texts(content, ()):
+        if looks_secret(text):
+            yield path, "looks as if a login or a key were in it, and a DAG file is read by many"
+
+
+def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _texts(one, (*path, key))
+    elif isinstance(value, Sequence):
+        for number, one in enumerate(value):
+            yield from _texts(one, (*path, number))
