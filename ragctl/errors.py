@@ -39,6 +39,8 @@ class RagctlError(Exception):
 
     kind: ClassVar[str] = "error"
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
+    may_pass: ClassVar[bool] = False
+    """It is of the world around and may be gone the next time: a task of a DAG is tried again."""
 
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -136,6 +138,7 @@ class RunInProgress(GuardRefused):
     """Another run is writing to the same index."""
 
     kind = "run_in_progress"
+    may_pass = True
 
 
 class PlanOvertaken(GuardRefused):
@@ -234,12 +237,14 @@ class Unavailable(RagctlError):
 
     kind = "unavailable"
     exit_code = ExitCode.UNAVAILABLE
+    may_pass = True
 
 
 class MissingPackage(Unavailable):
     """A package or a model is not installed; the hint is the install line."""
 
     kind = "missing_package"
+    may_pass = False
 
 
 class GateNotMet(RagctlError):
@@ -278,6 +283,17 @@ class MalformedDocument(DocumentError):
     """The bytes are not what their type says, or no text can be made of them."""
 
     kind = "malformed"
+
+
+class UnidentifiedDocument(DocumentError):
+    """Part of a source that cannot be read so far as to say which document it is.
+
+    It may be any of those that are not listed any more, so while it is there none of its source's
+    documents is taken for gone.
+    """
+
+    kind = "unidentified"
+    retryable = True
 
 
 class EmptyDocument(DocumentError):

@@ -14,7 +14,7 @@ from typing import Any
 
 from ragctl.airflow.connections import environment_of
 from ragctl.airflow.faults import FAILED_TASK_ERROR, RETURN_VALUE
-from ragctl.errors import IncompleteIngest, MissingPackage, RagctlError, RunInProgress, Unavailable
+from ragctl.errors import IncompleteIngest, RagctlError
 
 log = logging.getLogger("ragctl")
 
@@ -68,13 +68,6 @@ def run_stage(*stages: str, spec: Mapping[str, Any], given: Any = None) -> Any:
     return result
 
 
-def helped_by_trying_again(error: RagctlError) -> bool:
-    """A store or provider may come back, and another run may end; nothing else mends itself."""
-    if isinstance(error, MissingPackage):
-        return False
-    return isinstance(error, Unavailable | RunInProgress)
-
-
 def _as_airflow_exception(error: RagctlError) -> Exception:
     try:
         from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -82,9 +75,7 @@ def _as_airflow_exception(error: RagctlError) -> Exception:
         from airflow.exceptions import AirflowException, AirflowFailException
 
     message = f"{error}\nhint: {error.hint}" if error.hint else str(error)
-    exception: Exception = (AirflowException if helped_by_trying_again(error) else AirflowFailException)(
-        message
-    )
+    exception: Exception = (AirflowException if error.may_pass else AirflowFailException)(message)
     return exception
 
 

@@ -20,7 +20,7 @@ MOST_PASSAGES = 1_000
 def ask_parts(wanted: Wanted) -> DagParts:
     """The DAG that answers questions from an index's documents."""
     version = wanted.options.airflow_version
-    steps = make_steps(wanted.spec.airflow, ASK_STAGES, wanted.options.layout)
+    steps = make_steps(wanted.spec.airflow, wanted.options, ASK_STAGES)
     last = steps[-1]
     # Before Airflow 3.3 no DAG has a result; whoever waits for the run names the task.
     has_result = version is AirflowVersion.V3_3

@@ -14,7 +14,7 @@ from ragctl.export.needs import Need, needs_of
 from ragctl.export.options import ExportOptions
 from ragctl.export.python_text import Call, Code, Value, indented, spelled, with_long_lines_marked
 from ragctl.export.refusals import refuse
-from ragctl.export.task_text import WITHOUT_AIRFLOW
+from ragctl.export.task_text import FOR_GOOD, WITHOUT_AIRFLOW
 from ragctl.spec.load import LoadedSpec
 from ragctl.spec.lock import lock_path, read_lock, refuse_foreign
 
@@ -78,6 +78,10 @@ def _imports(parts: DagParts, options: ExportOptions) -> set[Import]:
         found.add(Import("pathlib", "Path"))
     if _any_without_airflow(parts):
         found.add(Import("airflow.sdk", "literal"))
+    if any(step.has_retry_policy for step in parts.steps):
+        found |= {
+            Import("airflow.sdk", name) for name in ("ExceptionRetryPolicy", "RetryAction", "RetryRule")
+        }
     pods = [step.settings.kubernetes for step in parts.steps if step.settings.kubernetes is not None]
     if any(pod.requests or pod.limits or pod.env_from_secrets for pod in pods):
         found.add(Import("kubernetes.client", "models as k8s"))
@@ -107,6 +111,12 @@ def _constants(
             "# A task that has no Airflow cannot ask for its surroundings; it is told.",
             *spelled(f"{WITHOUT_AIRFLOW} = ", _SURROUNDINGS),
         ]
+    if any(step.has_retry_policy for step in parts.steps):
+        lines += [
+            "",
+            "# What such a task raises is not tried again; it ends its process where that may help.",
+            *spelled(f"{FOR_GOOD} = ", _RETRY_POLICY),
+        ]
     return lines
 
 
@@ -116,6 +126,23 @@ _SURROUNDINGS: dict[str, Value] = {
     "run": "{{ dag.dag_id }}/{{ run_id }}",
     "run_conf": "{{ dag_run.conf | tojson }}",
 }
+
+
+_RETRY_POLICY = Call(
+    "ExceptionRetryPolicy",
+    keywords={
+        "rules": [
+            Call(
+                "RetryRule",
+                keywords={
+                    "exception": "airflow.sdk.exceptions.AirflowException",
+                    "action": Code("RetryAction.FAIL"),
+                    "match_subclasses": False,
+                },
+            )
+        ]
+    },
+)
 
 
 def _function(name: str, loaded: LoadedSpec, options: ExportOptions, parts: DagParts) -> list[str]:

@@ -7,7 +7,7 @@ from ragctl.export.imports import Import, Imports
 from ragctl.export.options import AirflowVersion
 from ragctl.export.python_text import Call, Code, Value, indented, literal, spelled
 from ragctl.export.schedule_text import Schedule, index_asset, schedule_of
-from ragctl.export.steps import Step, make_steps
+from ragctl.export.steps import Step, make_step, make_steps
 from ragctl.export.task_text import call_of, decorated, decorator, imported, stage_call, stage_task
 from ragctl.spec.airflow_settings import StageName, StageTask
 
@@ -22,9 +22,9 @@ _TELL = 'outlet_events[INDEX].extra = summary["asset"]'
 def ingest_parts(wanted: Wanted) -> DagParts:
     """The DAG that brings an index up to date."""
     settings, version = wanted.spec.airflow, wanted.options.airflow_version
-    plan = Step(("plan",), settings.task_of("plan"))
-    batch = make_steps(settings, BATCH_STAGES, wanted.options.layout)
-    publish = Step(("publish",), settings.task_of("publish"))
+    plan = make_step(settings, wanted.options, "plan")
+    batch = make_steps(settings, wanted.options, BATCH_STAGES)
+    publish = make_step(settings, wanted.options, "publish")
     schedule = schedule_of(settings, version)
     store = wanted.spec.store
     return DagParts(
@@ -77,12 +77,12 @@ def _param(default: Value, types: str | list[str], description: str, **rules: Va
 
 _PARAMS: dict[str, Value] = {
     "allow_delete": _param(
-        None, ["integer", "null"], "Delete up to so many documents, more than it would.", minimum=0
+        None, ["integer", "null"], "Let up to so many documents be deleted, whatever their share.", minimum=0
     ),
-    "allow_partial": _param(False, "boolean", "Publish also with more failures than allowed."),
-    "retry_failed": _param(False, "boolean", "Try documents again that failed for good."),
-    "undo_rollback": _param(False, "boolean", "Publish although it undoes a rollback."),
-    "max_cost": _param(None, ["number", "null"], "The most it may cost, in US dollars.", minimum=0),
+    "allow_partial": _param(False, "boolean", "Publish a new generation although documents failed in it."),
+    "retry_failed": _param(False, "boolean", "Try again what failed for good, too."),
+    "undo_rollback": _param(False, "boolean", "Build a new generation although its recipe was rolled back."),
+    "max_cost": _param(None, ["number", "null"], "Refuse what would cost more, in US dollars.", minimum=0),
 }
 
 

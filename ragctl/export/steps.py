@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ragctl.export.options import Layout
+from ragctl.export.options import AirflowVersion, ExportOptions, Layout
 from ragctl.spec.airflow_settings import AirflowSettings, StageName, StageTask
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One task: the stages that it runs, in their order, and the settings that they share."""
+    """One task: the stages that it runs, in their order, and the settings that they share.
+
+    `has_retry_policy`: it runs in another Python, and Airflow can be told which of its failures are final.
+    """
 
     stages: tuple[StageName, ...]
     settings: StageTask
+    has_retry_policy: bool = False
 
     @property
     def name(self) -> str:
@@ -22,13 +26,21 @@ class Step:
         return "_".join(self.stages)
 
 
-def make_steps(settings: AirflowSettings, stages: Sequence[StageName], layout: Layout) -> list[Step]:
+def make_step(settings: AirflowSettings, options: ExportOptions, stage: StageName) -> Step:
+    """The task for one stage."""
+    own = settings.task_of(stage)
+    in_another_python = own.external_python is not None or own.virtualenv is not None
+    # Retry policies came with Airflow 3.3; a pod's failures all look the same to it.
+    return Step((stage,), own, in_another_python and options.airflow_version is AirflowVersion.V3_3)
+
+
+def make_steps(settings: AirflowSettings, options: ExportOptions, stages: Sequence[StageName]) -> list[Step]:
     """The tasks for neighbouring stages, in their order."""
     steps: list[Step] = []
     for stage in stages:
-        own = settings.task_of(stage)
-        if layout is Layout.FUSED and steps and steps[-1].settings == own:
-            steps[-1] = Step((*steps[-1].stages, stage), own)
+        step = make_step(settings, options, stage)
+        if options.layout is Layout.FUSED and steps and steps[-1].settings == step.settings:
+            steps[-1] = replace(step, stages=(*steps[-1].stages, stage))
         else:
-            steps.append(Step((stage,), own))
+            steps.append(step)
     return steps

@@ -27,6 +27,10 @@ WORK = {
 """What each stage does; the docstring of its task."""
 
 
+FOR_GOOD = "FAILS_FOR_GOOD"
+"""Name of the constant with the retry policy of tasks in another Python."""
+
+
 def decorated(
     step: Step,
     body: Sequence[str],
@@ -45,7 +49,7 @@ def decorated(
     """
     return [
         *on_top,
-        *decorator(step.settings, keywords or {}),
+        *decorator(step.settings, {**(keywords or {}), **_retry_policy(step)}),
         *fitting(f"def {step.name}(", parameters, f") -> {returns}:", depth=1),
         f'    """{_work(step)}"""',
         *(f"    {line}" if line else "" for line in body),
@@ -80,7 +84,7 @@ def stage_task(
 
 def imported(step: Step) -> list[str]:
     """Where `run_stage` comes from, in the Python that the step runs in."""
-    module = "ragctl.airflow.tasks" if step.settings.has_airflow else "ragctl.run.tasks"
+    module = "ragctl.airflow.tasks" if step.settings.has_airflow else "ragctl.run.tasks.without_airflow"
     return [f"from {module} import run_stage"]
 
 
@@ -101,6 +105,10 @@ def call_of(step: Step, given: str | None = None) -> str:
     if not step.settings.has_airflow:
         arguments.append(f"**{WITHOUT_AIRFLOW}")
     return f"{step.name}({', '.join(arguments)})"
+
+
+def _retry_policy(step: Step) -> dict[str, Value]:
+    return {"retry_policy": Code(FOR_GOOD)} if step.has_retry_policy else {}
 
 
 def decorator(settings: StageTask, keywords: Mapping[str, Value]) -> list[str]:

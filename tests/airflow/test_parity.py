@@ -151,8 +151,7 @@ def test_a_refused_plan_is_not_tried_again(twins: Twins) -> None:
     shutil.rmtree(twins.dag.documents / "docs")
     outcome = twins.run_dag(dag)
     assert (outcome.state, outcome.state_of("plan")) == ("failed", "failed")
-    [tries] = [tries for task, tries in outcome.tries.items() if task.task_id == "plan"]
-    assert tries == 1
+    assert tries_of(outcome, "plan") == 1
     error = next(pushed["ragctl_error"] for task, pushed in outcome.xcoms.items() if task.task_id == "plan")
     assert (error["code"], error["kind"]) == (4, "deletion_refused")
     allowed = twins.run_dag(dag, {"allow_delete": 20})
@@ -207,6 +206,24 @@ def test_all_of_it_in_a_python_without_airflow(twins: Twins) -> None:
     assert event.extra["documents"] > 10
     twins.local.ingest()
     twins.assert_equal()
+
+
+def test_a_stage_in_another_python_is_tried_again_only_where_that_may_help(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = {stage: {"external_python": str(OTHER_PYTHON)} for stage in ALL_STAGES}
+    store = {"type": "pgvector", "dsn_env": "PARITY_DSN"}
+    twins.dag.spec(store=store, airflow={"single_host": True, "retries": 1, "stages": stages})
+    monkeypatch.setenv("PARITY_DSN", "postgresql://nobody@127.0.0.1:1/nowhere")
+    unreachable = twins.ingest_dag()
+    assert tries_of(unreachable, "plan") == 2
+    monkeypatch.delenv("PARITY_DSN")
+    not_set = twins.ingest_dag()
+    assert (not_set.state, tries_of(not_set, "plan")) == ("failed", 1)
+
+
+def tries_of(outcome: RunOutcome, task_id: str) -> int:
+    return next(tries for task, tries in outcome.tries.items() if task.task_id == task_id)
 
 
 def test_an_embedded_spec_needs_no_file(twins: Twins) -> None:

@@ -327,9 +327,11 @@ def test_settings_become_arguments(spec_of: SpecOf) -> None:
     }
     text = " ".join(export_dag(spec_of({"stages": stages}), ExportOptions("docs.yaml")).text.split())
     for expected in (
-        '@task.virtualenv( multiple_outputs=False, requirements=[ "ragctl==0.1.0", ], python_version="3.12", '
+        "@task.virtualenv( multiple_outputs=False, retry_policy=FAILS_FOR_GOOD, "
+        'requirements=[ "ragctl==0.1.0", ], python_version="3.12", '
         "system_site_packages=False, expect_airflow=False, )",
-        "@task.external_python( multiple_outputs=False, retries=0, execution_timeout=timedelta(seconds=90), "
+        "@task.external_python( multiple_outputs=False, retry_policy=FAILS_FOR_GOOD, retries=0, "
+        "execution_timeout=timedelta(seconds=90), "
         'max_active_tis_per_dag=2, python="/opt/rag/bin/python", expect_airflow=False, )',
         '@task.kubernetes( multiple_outputs=False, trigger_rule="all_done", '
         'image="registry.example/ragctl:0.1.0", do_xcom_push=True, '
@@ -339,6 +341,16 @@ def test_settings_become_arguments(spec_of: SpecOf) -> None:
         "[batches, stored] >> published announce(published)",
     ):
         assert expected in text
+
+
+@pytest.mark.parametrize("version", list(AirflowVersion))
+def test_what_cannot_be_mended_is_not_tried_again_where_airflow_can_be_told(
+    spec_of: SpecOf, version: AirflowVersion
+) -> None:
+    loaded = spec_of({"stages": {"embed": {"external_python": "/opt/rag/bin/python"}}})
+    text = export_dag(loaded, ExportOptions("docs.yaml", airflow_version=version)).text
+    assert text.count("retry_policy=FAILS_FOR_GOOD") == (version is AirflowVersion.V3_3)
+    assert ("ExceptionRetryPolicy" in text) is (version is AirflowVersion.V3_3)
 
 
 @pytest.mark.parametrize(

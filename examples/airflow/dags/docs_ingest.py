@@ -66,28 +66,28 @@ INDEX = Asset(
             None,
             type=["integer", "null"],
             minimum=0,
-            description="Delete up to so many documents, more than it would.",
+            description="Let up to so many documents be deleted, whatever their share.",
         ),
         "allow_partial": Param(
             False,
             type="boolean",
-            description="Publish also with more failures than allowed.",
+            description="Publish a new generation although documents failed in it.",
         ),
         "retry_failed": Param(
             False,
             type="boolean",
-            description="Try documents again that failed for good.",
+            description="Try again what failed for good, too.",
         ),
         "undo_rollback": Param(
             False,
             type="boolean",
-            description="Publish although it undoes a rollback.",
+            description="Build a new generation although its recipe was rolled back.",
         ),
         "max_cost": Param(
             None,
             type=["number", "null"],
             minimum=0,
-            description="The most it may cost, in US dollars.",
+            description="Refuse what would cost more, in US dollars.",
         ),
     },
     default_args={
