@@ -10,7 +10,7 @@ DEMO   := examples/quickstart/quickstart.yaml
 # Airflow's dependencies are many, so what runs on Airflow has an environment of its own.
 AIRFLOW     := .venv-airflow
 AIRFLOW_PIP := $(AIRFLOW)/bin/python -m pip --disable-pip-version-check --quiet
-# Processes that share the tests out. Each has a database server and the model: some 2 GB at the end.
+# Processes that share the tests out. Each has a database server and the model, and grows to 1.1 GB.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
@@ -56,7 +56,7 @@ types: setup ## Check types with mypy, strictly
 	$(BIN)/mypy
 
 unit: setup ## Run the tests alone, but for those on Airflow, in WORKERS=2 processes, a file at a time
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 airflow-env: $(AIRFLOW)/.ready ## Make the environment with Airflow in .venv-airflow, and stop there
 

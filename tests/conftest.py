@@ -33,6 +33,14 @@ except PackageNotFoundError:
     collect_ignore.append("airflow")
 
 
+LONG = {"test_kill.py", "test_docs.py", "test_wheel.py"}
+"""Files with few tests that take long: given out first, so that no process has one left to do alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)  # the order is otherwise as it was
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_data_left_behind() -> Iterator[None]:
     """As root, data that another user must reach go to a folder of the tests' own."""
