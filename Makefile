@@ -14,7 +14,7 @@ AIRFLOW_PIP := $(AIRFLOW)/bin/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types unit airflow-env airflow-parity format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger chaos wheel clean
+.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger chaos wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 14
@@ -62,6 +62,11 @@ airflow-env: $(AIRFLOW)/.ready ## Make the environment with Airflow in .venv-air
 
 airflow-parity: airflow-env setup ## Run the tests of exported DAGs on Airflow, with SQLite
 	$(AIRFLOW)/bin/python -m pytest tests/airflow
+
+ONLY ?= docs,asks,overhead,faults,queues
+airflow-live: airflow-env setup ## Exported DAGs in a real Airflow: REST, assets, faults, queues (needs redis-server)
+	$(AIRFLOW_PIP) install --no-compile --constraint requirements/constraints.txt --constraint requirements/airflow.txt --requirement requirements/airflow-live.in
+	PYTHONPATH=benchmarks:tests $(BIN)/python -m airflow_live --python $(AIRFLOW)/bin/python --only $(ONLY)
 
 format: setup ## Put the code into ruff's format
 	$(BIN)/ruff check --fix .

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from ragctl import __version__
@@ -117,6 +117,7 @@ options = st.builds(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
 )
+@example({"stages": {}}, ExportOptions("docs.yaml", kind=Kind.ASK), "0" * 23, "")
 @given(
     airflow=airflow_sections,
     chosen=options,
