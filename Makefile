@@ -14,7 +14,7 @@ AIRFLOW_PIP := $(AIRFLOW)/bin/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger chaos wheel clean
+.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-lexical bench-retrieval chaos wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 14
@@ -97,6 +97,12 @@ bench-reuse: setup ## What is embedded again after 1,000 renames, with another o
 
 bench-ledger: setup ## What planning and the ledger cost in an ingest of 10,000 small documents
 	$(BIN)/python benchmarks/ledger.py
+
+bench-lexical: setup ## Lexical search: quality beside exact BM25, recall of its candidates, speed by size
+	$(BIN)/python benchmarks/lexical.py
+
+bench-retrieval: setup ## Dense, lexical and hybrid search on judged questions, with intervals
+	$(BIN)/python benchmarks/retrieval.py
 
 ROUNDS ?= 100
 chaos: setup ## Kill ROUNDS=100 ingests at random moments, then compare with an undisturbed one

@@ -1,85 +1,155 @@
-"""Texts a second and cosine of the local encoder beside sentence-transformers, in turns.
+"""The local encoder beside sentence-transformers on Airflow's documentation, and where its time goes.
 
-    python benchmarks/encoder.py --texts chunks.json --against ENVIRONMENT/bin/python [--rounds 3]
+    python benchmarks/encoder.py --reference-python ENVIRONMENT/bin/python [--chunks 400] [--pairs 5]
 
-`--texts` is a JSON list of strings, each of at most 256 tokens. `--against` is an interpreter that has
-sentence-transformers and torch; it runs `SentenceTransformer.encode(batch_size=32)` in float32. Both
-sides take turns, each in a fresh process, and embed a few texts before the clock starts, so that a
-machine that is slower for a while is slower for both. Compare the ratio, not the seconds.
+The reference interpreter has sentence-transformers and torch; it runs
+`SentenceTransformer.encode(batch_size=32)` in float32. Both sides are processes that load the model once,
+embed a few texts before the clock starts, and then take turns, with a measurement of the processor's matrix
+product between them: a machine that is slower for a while is slower for all three. Compare the ratios, not
+the seconds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
+from typing import Any
 
-OURS = """
-import json, sys, time
 import numpy as np
-from ragctl.providers.local.encoder import LocalEmbedder
-_, texts, _, out = sys.argv
-texts = json.load(open(texts, encoding="utf-8"))
-embedder = LocalEmbedder()
-list(embedder.embed(texts[:8]))
-vectors = np.empty((len(texts), embedder.dimension), np.float32)
-start = time.perf_counter()
-for batch in embedder.embed(texts):
-    vectors[list(batch.positions)] = batch.vectors
-print(time.perf_counter() - start)
-np.save(out, vectors)
-"""
+
+HERE = Path(__file__).resolve().parent
+ARCHIVE = HERE.parents[1] / "shared" / "data" / "docs-airflow" / "airflow-docs-rst.tar.xz"
 
 THEIRS = """
 import json, os, sys, time
 os.environ["HF_HUB_OFFLINE"] = "1"
 import numpy as np
 from sentence_transformers import SentenceTransformer
-_, texts, model, out = sys.argv
-texts = json.load(open(texts, encoding="utf-8"))
-model = SentenceTransformer(model, device="cpu")
+texts, folder, out = json.load(open(sys.argv[1], encoding="utf-8")), sys.argv[2], sys.argv[3]
+model = SentenceTransformer(folder, device="cpu")
 model.encode(texts[:8], batch_size=32)
-start = time.perf_counter()
-vectors = model.encode(texts, batch_size=32)
-print(time.perf_counter() - start)
-np.save(out, vectors)
+for line in sys.stdin:
+    start, cpu = time.perf_counter(), time.process_time()
+    vectors = model.encode(texts, batch_size=32)
+    figures = {"seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu}
+    np.save(out, vectors)
+    print("figures " + json.dumps(figures), flush=True)
 """
 
 
-def seconds(interpreter: str, program: str, texts: Path, out: Path) -> float:
-    from ragctl.providers.local.model_files import find_files, known_model
+def chunks_of(archive: Path, number: int) -> list[str]:
+    """What the model reads for a sample of the documentation's chunks, with ragctl's default settings."""
+    from ragctl.readers.auto import reader_for
+    from ragctl.run.composition import Composition
+    from ragctl.spec.load import load_spec
 
-    model = find_files(known_model("all-MiniLM-L6-v2")).folder
-    command = [interpreter, "-c", program, str(texts), str(model), str(out)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=True)
-    return float(done.stdout.split()[-1])
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        spec = Path(folder) / "spec.yaml"
+        source = "{type: directory, path: pages, include: ['**/*.rst']}"
+        spec.write_text(f"name: docs\nsources: [{source}]\n", encoding="utf-8")
+        with tarfile.open(archive) as pages:
+            pages.extractall(Path(folder) / "pages", filter="data")
+        composition = Composition(load_spec(spec))
+        [pages_of] = composition.sources
+        for item in pages_of.items():
+            with pages_of.open(item) as opened:
+                data = opened.read()
+            reader = reader_for(item).reader
+            for document in reader.read(item, data) if reader else ():
+                found += [chunk.embed_input for chunk in composition.splitter.split(document).chunks]
+    random.Random(0).shuffle(found)
+    return found[:number]
+
+
+class Side:
+    """A process that embeds the same texts whenever it is told to."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def tell(self, what: str = "go") -> dict[str, Any]:
+        """What the process answers."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{what}\n")
+        self._process.stdin.flush()
+        for line in self._process.stdout:
+            if line.startswith("figures "):
+                found: dict[str, Any] = json.loads(line.removeprefix("figures "))
+                return found
+        raise SystemExit("a side of the comparison ended; does its Python have what it needs?")
+
+    def end(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
 
 
 def main() -> None:
-    import numpy as np
-
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--texts", type=Path, required=True, help="JSON list of strings")
-    parser.add_argument("--against", required=True, help="interpreter with sentence-transformers")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--reference-python", default=sys.executable, help="it has sentence-transformers")
+    parser.add_argument("--chunks", type=int, default=400)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--archive", type=Path, default=ARCHIVE)
     chosen = parser.parse_args()
-    number = len(json.loads(chosen.texts.read_text(encoding="utf-8")))
-    ratios = []
+    look = "import sys, importlib.util; sys.exit(importlib.util.find_spec('sentence_transformers') is None)"
+    if subprocess.run([chosen.reference_python, "-c", look], check=False).returncode:
+        parser.error(f"{chosen.reference_python} has no sentence-transformers: see --reference-python")
+    from ragctl.providers.local.model_files import find_files, known_model
+
+    model = str(find_files(known_model("all-MiniLM-L6-v2")).folder)
     with tempfile.TemporaryDirectory() as folder:
-        ours_file, theirs_file = Path(folder) / "ours.npy", Path(folder) / "theirs.npy"
-        for turn in range(1, chosen.rounds + 1):
-            ours = seconds(sys.executable, OURS, chosen.texts, ours_file)
-            theirs = seconds(chosen.against, THEIRS, chosen.texts, theirs_file)
-            ratios.append(theirs / ours)
-            print(
-                f"round {turn}: {number / ours:.1f} and {number / theirs:.1f} texts/s, {ratios[-1]:.2f} times"
-            )
-        cosine = float(np.min(np.sum(np.load(ours_file) * np.load(theirs_file), axis=1)))
-    print(f"median {statistics.median(ratios):.2f} times as fast, least cosine {cosine:.6f}, {number} texts")
+        base = Path(folder)
+        texts = chunks_of(chosen.archive, chosen.chunks)
+        (base / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
+        given = [str(base / "texts.json"), model]
+        ours = Side([sys.executable, str(HERE / "encoder_ours.py"), *given, str(base / "ours.npy")])
+        theirs = Side([chosen.reference_python, "-c", THEIRS, *given, str(base / "theirs.npy")])
+        try:
+            compare(ours, theirs, len(texts), chosen.pairs)
+            cosines = np.sum(np.load(base / "ours.npy") * np.load(base / "theirs.npy"), axis=1)
+            print(f"least cosine to the reference {np.min(cosines):.6f}, of {len(texts)} texts")
+            for line in ours.tell("profile")["lines"]:
+                print(line)
+        finally:
+            ours.end()
+            theirs.end()
+
+
+def compare(ours: Side, theirs: Side, number: int, pairs: int) -> None:
+    """Prints each pair and the medians."""
+    ratios, of_cpu, shares, on_cpu = [], [], [], []
+    for pair in range(1, pairs + 1):
+        # The reference first and last in turn, the matrix product in between.
+        first = theirs.tell() if pair % 2 else None
+        own = ours.tell()
+        peak = ours.tell("peak")
+        other = first or theirs.tell()
+        ratios.append(other["seconds"] / own["seconds"])
+        of_cpu.append(other["cpu"] / own["cpu"])
+        shares.append(own["flop"] / own["seconds"] / peak["flop_per_second"])
+        on_cpu.append(own["flop"] / own["cpu"] / peak["flop_per_cpu_second"])
+        print(
+            f"pair {pair}: {number / own['seconds']:.1f} and {number / other['seconds']:.1f} texts/s, "
+            f"{ratios[-1]:.2f} times, {of_cpu[-1]:.2f} by processor time; {own['precision']} peak "
+            f"{peak['flop_per_second'] / 1e9:.0f} GFLOP/s "
+            f"({peak['flop_per_cpu_second'] / 1e9:.0f} a processor), of which {shares[-1]:.0%} "
+            f"({on_cpu[-1]:.0%} by processor time)",
+            flush=True,
+        )
+    ratio, by_cpu, share, by_cpu_share = map(statistics.median, (ratios, of_cpu, shares, on_cpu))
+    print(
+        f"median: {ratio:.2f} times as fast, {by_cpu:.2f} by processor time; "
+        f"{share:.0%} of the measured matrix peak, {by_cpu_share:.0%} by processor time"
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ragctl.errors import DeletionRefused
+from ragctl.errors import DeletionRefused, UnidentifiedDocument
 from ragctl.types import Failure, Item, ItemKey, LedgerItem
 
 Existing = Literal["replace", "skip", "error"]
@@ -44,7 +44,8 @@ def make_plan(
 
     An item whose fingerprint is the ledger's is left alone: unchanged, skipped or known to fail as
     before. Any other is read, and may turn out not to have changed. Unless `existing` is `"replace"`,
-    nothing is deleted. With `retry_failed`, what failed for good is tried once more.
+    nothing is deleted; nor is anything of a source that is unsure, see `unsure_sources`. With
+    `retry_failed`, what failed for good is tried once more.
     """
     add: list[Item] = []
     change: list[Item] = []
@@ -73,17 +74,24 @@ def make_plan(
             skipped.append(key)
         else:
             unchanged.append(key)
-    gone = [key for key in ledger if key not in seen] if existing == "replace" else []
+    unsure = unsure_sources(unlisted)
+    gone = [key for key in ledger if key not in seen and key[0] not in unsure]
     return Plan(
         add=tuple(add),
         change=tuple(change),
         unchanged=tuple(unchanged),
         skipped=tuple(skipped),
         known_failures=tuple(known),
-        delete=tuple(sorted(gone)),
+        delete=tuple(sorted(gone)) if existing == "replace" else (),
         listed=len(seen),
         unlisted=tuple(unlisted),
     )
+
+
+def unsure_sources(listing: Iterable[Item | Failure]) -> frozenset[str]:
+    """Sources that list something which may be any of their documents: none of these is known to be gone."""
+    unidentified = UnidentifiedDocument.kind
+    return frozenset(one.source for one in listing if isinstance(one, Failure) and one.error == unidentified)
 
 
 def _worth_retrying(row: LedgerItem, retry_failed: bool) -> bool:

@@ -5,7 +5,7 @@ Adapters implement them without importing one another; `registry` knows them by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
@@ -162,6 +162,33 @@ class Embedder(QueryEmbedder, PassageEmbedder, Protocol):
         ...
 
 
+class Reranker(Protocol):
+    """A model that reads a question together with each passage."""
+
+    @property
+    def identity(self) -> str:
+        """Equal identities give equal scores within rounding."""
+        ...
+
+    @property
+    def provenance(self) -> Mapping[str, str | int | bool]:
+        """What the scores come from; no secret, no place of this machine."""
+        ...
+
+    def score(
+        self, question: str, passages: Sequence[str], *, on_truncated: Callable[[int], None]
+    ) -> list[float]:
+        """One score a passage, in order; more is better.
+
+        Args:
+            on_truncated: called with the position of each passage of which the model did not read the end.
+
+        Raises:
+            OverlongInput: the question leaves no room for a passage.
+        """
+        ...
+
+
 class VectorCache(Protocol):
     """Vectors that some model returned before, by embedder identity and hash of the embed input."""
 
@@ -187,4 +214,8 @@ class VectorStore(Protocol):
 
     def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
         """The k nearest chunks by cosine for each row of `vectors` (questions, dimension), best first."""
+        ...
+
+    def search_text(self, questions: Sequence[str], *, k: int) -> list[list[Hit]]:
+        """The k best chunks by BM25 for each question, best first; fewer where fewer share a word with it."""
         ...

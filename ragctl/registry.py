@@ -20,8 +20,10 @@ class Adapter:
 
 ADAPTERS: dict[tuple[str, str], Adapter] = {
     ("source", "directory"): Adapter("ragctl.sources.directory", "DirectorySource"),
+    ("source", "jsonl"): Adapter("ragctl.sources.jsonl", "JsonlSource"),
     ("splitter", "auto"): Adapter("ragctl.splitters.auto", "AutoSplitter"),
     ("embedder", "local"): Adapter("ragctl.providers.local.encoder", "LocalEmbedder"),
+    ("reranker", "local"): Adapter("ragctl.providers.local.reranker", "LocalReranker"),
     ("store", "pgvector"): Adapter("ragctl.stores.pgvector", "PgVectorStore"),
 }
 

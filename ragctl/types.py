@@ -19,6 +19,10 @@ Metadata = Mapping[str, Any]
 ItemKey = tuple[str, str]
 """(source, path)"""
 
+RECORD_MEDIA_TYPE = "application/vnd.ragctl.record+json"
+"""A record as a source hands it to the reader: a JSON object with `title` (text or absent), `text` and
+`metadata` (an object), UTF-8 with lone surrogates let through; no bytes at all if there is no text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ragctl.errors import DeletionRefused
-from ragctl.plan import guard_deletions, make_plan
+from ragctl.plan import guard_deletions, make_plan, unsure_sources
 from ragctl.types import Failure, Item, LedgerItem
 
 
@@ -63,6 +63,15 @@ def test_what_cannot_be_listed_is_not_deleted() -> None:
     plan = make_plan([unlisted], {("docs", "a.md"): STORED})
     assert plan.delete == ()
     assert plan.unlisted == (unlisted,)
+
+
+def test_what_cannot_be_told_apart_keeps_all_of_its_source() -> None:
+    broken = Failure("notes", "a.jsonl:7", "list", "unidentified", "no JSON", True)
+    other = Failure("docs", "b.md", "list", "unreadable", "no permission", True)
+    ledger = {("notes", "a.jsonl#1"): STORED, ("docs", "a.md"): STORED}
+    assert make_plan([broken, other], ledger).delete == (("docs", "a.md"),)
+    assert unsure_sources([broken, other]) == {"notes"}
+    assert unsure_sources([other]) == set()
 
 
 @pytest.mark.parametrize(("mode", "deleted"), [("replace", 1), ("skip", 0), ("error", 0)])

@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
     from ragctl.run.ask import Asker, AskResult, Unanswered
     from ragctl.spec.load import LoadedSpec
     from ragctl.types import Hit
+
+
+@dataclass(frozen=True)
+class Look:
+    """How results are printed."""
+
+    output: Format
+    full: bool
+    explain: bool
 
 
 def register(app: typer.Typer) -> None:
@@ -49,6 +59,12 @@ def ask(
         ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Print whole passages, not excerpts.")] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Print each hit's rank and score in every search, and the time of each step."
+        ),
+    ] = False,
     airflow: AirflowOption = None,
     output: FormatOption = Format.TABLE,
     overrides: SetOption = None,
@@ -61,26 +77,22 @@ def ask(
         from ragctl.cli.airflow_option import refuse_beside_airflow
 
         refuse_beside_airflow({"--set": overrides})
+    look = Look(output, full, explain)
     loaded = load(spec, overrides)
     asked = list(read_questions(questions)) if questions is not None else []
     if questions is not None and not asked:
         raise UsageError("there is no question in it", where=str(questions))
     if airflow is None:
-        _ask_here(loaded, question, asked, top, output, full)
+        _ask_here(loaded, question, asked, top, look)
         return
     from ragctl.cli.ask_in_airflow import ask_in_airflow
 
     documents = ask_in_airflow(airflow, loaded, question, asked, top, verbose=verbose)
-    _print_documents(documents, output, full, among=len(asked))
+    _print_documents(documents, look, among=len(asked))
 
 
 def _ask_here(
-    loaded: LoadedSpec,
-    question: str | None,
-    asked: list[str],
-    top: int | None,
-    output: Format,
-    full: bool,
+    loaded: LoadedSpec, question: str | None, asked: list[str], top: int | None, look: Look
 ) -> None:
     from ragctl.run.ask import Asker
     from ragctl.run.composition import Composition
@@ -94,10 +106,17 @@ def _ask_here(
                 "note: the spec has changed since this index was made; "
                 f"ragctl ingest {shlex.quote(str(loaded.path))} brings it up to date"
             )
+        if asker.lacks_words:
+            from ragctl.cli.output import talk
+
+            talk(
+                "note: an earlier release made this index, so it is searched by vectors alone; "
+                f"ragctl ingest {shlex.quote(str(loaded.path))} adds the words, and embeds nothing"
+            )
         if question is not None:
-            _print_result(asker.ask(question), output, full)
+            _print_result(asker.ask(question), look)
         else:
-            _answer_all(asker, asked, output, full)
+            _answer_all(asker, asked, look)
 
 
 def read_questions(path: Path) -> Iterator[str]:
@@ -133,17 +152,17 @@ def _question(line: str, where: str) -> str:
     return question
 
 
-def _answer_all(asker: Asker, questions: list[str], output: Format, full: bool) -> None:
+def _answer_all(asker: Asker, questions: list[str], look: Look) -> None:
     from ragctl.run.ask import Unanswered
 
     failed = 0
     for result in asker.ask_each(questions):
         failed += isinstance(result, Unanswered)
-        _print_result(result, output, full)
+        _print_result(result, look)
     _end(failed, len(questions))
 
 
-def _print_documents(documents: Iterator[dict[str, Any]], output: Format, full: bool, *, among: int) -> None:
+def _print_documents(documents: Iterator[dict[str, Any]], look: Look, *, among: int) -> None:
     """The same for results that came as the documents of `--format json`."""
     from ragctl.airflow.documents import ask_result
     from ragctl.cli.output import print_json
@@ -151,10 +170,10 @@ def _print_documents(documents: Iterator[dict[str, Any]], output: Format, full: 
     failed = 0
     for document in documents:
         failed += "error" in document
-        if output is Format.JSON:
+        if look.output is Format.JSON:
             print_json(document)
         else:
-            _print_result(ask_result(document), output, full)
+            _print_result(ask_result(document), look)
     _end(failed, among)
 
 
@@ -167,11 +186,11 @@ def _end(failed: int, among: int) -> None:
         raise typer.Exit(int(ExitCode.TOO_MANY_FAILURES))
 
 
-def _print_result(result: AskResult | Unanswered, output: Format, full: bool) -> None:
+def _print_result(result: AskResult | Unanswered, look: Look) -> None:
     from ragctl.cli.output import data_console, print_json
     from ragctl.run.ask import Unanswered
 
-    if output is Format.JSON:
+    if look.output is Format.JSON:
         print_json(result.as_json())
         return
     console = data_console()
@@ -182,7 +201,11 @@ def _print_result(result: AskResult | Unanswered, output: Format, full: bool) ->
     if not result.hits:
         console.print("  nothing found", markup=False)
     for hit in result.hits:
-        _print_hit(console, hit, result.question, full)
+        _print_hit(console, hit, result.question, look.full)
+    if look.explain:
+        from ragctl.cli.explain import print_explanation
+
+        print_explanation(console, result.hits, result.timings)
 
 
 def _print_hit(console: Console, hit: Hit, question: str, full: bool) -> None:
@@ -202,6 +225,8 @@ def _print_hit(console: Console, hit: Hit, question: str, full: bool) -> None:
     print_indented(console, place)
     print_indented(console, marked(passage if full else excerpt(passage, stems), stems, colour=colour))
     for other in hit.duplicates:
+        if (other["source"], other["document"]) == (hit.source, hit.document):
+            continue  # it overlaps what is shown
         print_indented(console, Text(one_line(f"the same text: {other['source']}: {other['document']}")))
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import typer
 
 from ragctl.cli.options import Format, FormatOption, SetOption, SpecArgument, load
 from ragctl.errors import SpecError
+
+if TYPE_CHECKING:
+    from ragctl.spec.load import LoadedSpec
 
 _LOCK = {
     "missing": "it has no lock yet, an ingest writes {}",
@@ -29,13 +34,9 @@ def check(spec: SpecArgument, output: FormatOption = Format.TABLE, overrides: Se
     from ragctl.run.locking import check_lock
 
     loaded = load(spec, overrides)
-    missing = [
-        f"{loaded.where(f'sources.{number}.path')}: sources.{number}.path: {source.path} is not a directory"
-        for number, source in enumerate(loaded.spec.sources)
-        if not os.path.isdir(loaded.resolve(source.path))  # noqa: PTH112  (Path.is_dir may raise)
-    ]
+    missing = list(_missing(loaded))
     if missing:
-        raise SpecError("a source's path is not a directory", mistakes=missing)
+        raise SpecError("a source is not there", mistakes=missing)
     with Composition(loaded) as composition:
         lock = check_lock(composition)
         recipe = composition.recipe
@@ -53,6 +54,18 @@ def check(spec: SpecArgument, output: FormatOption = Format.TABLE, overrides: Se
             return
         talk(f"{spec}: the spec is valid; {_LOCK[lock.state].format(lock.path.name)}")
         _print_resolved(resolved, recipe.digest)
+
+
+def _missing(loaded: LoadedSpec) -> Iterator[str]:
+    """A line about each source whose path is not what it should be."""
+    for number, source in enumerate(loaded.spec.sources):
+        path, key = loaded.resolve(source.path), f"sources.{number}.path"
+        if source.type == "directory":
+            what, found = "a directory", os.path.isdir(path)  # noqa: PTH112  (Path.is_dir may raise)
+        else:
+            what, found = "a file", os.path.isfile(path)  # noqa: PTH113
+        if not found:
+            yield f"{loaded.where(key)}: {key}: {source.path} is not {what}"
 
 
 def _print_resolved(resolved: dict[str, object], recipe: str) -> None:

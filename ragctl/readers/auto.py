@@ -9,8 +9,9 @@ from ragctl.errors import MalformedDocument
 from ragctl.ports import Reader
 from ragctl.readers.html import HtmlReader
 from ragctl.readers.markdown import MarkdownReader
-from ragctl.readers.media_types import HEAD_BYTES, HTML, MARKDOWN, RST, TEXT, media_type_of
+from ragctl.readers.media_types import HEAD_BYTES, HTML, MARKDOWN, RECORD, RST, TEXT, media_type_of
 from ragctl.readers.plain_text import PlainTextReader
+from ragctl.readers.record import RecordReader
 from ragctl.readers.restructured_text import RestructuredTextReader
 from ragctl.types import Document, Item
 
@@ -19,7 +20,12 @@ _READERS: dict[str, Reader] = {
     MARKDOWN: MarkdownReader(),
     RST: RestructuredTextReader(),
     HTML: HtmlReader(),
+    RECORD: RecordReader(),
 }
+
+_IMPLIED = {RecordReader.name: 1}
+"""Readers that came after the first indexes, at the version that they came with. They read what no source
+had given before, so an index without them holds nothing that they would read in another way."""
 
 
 class Choice(NamedTuple):
@@ -43,8 +49,25 @@ def reader_for(item: Item, head: bytes | None = None) -> Choice:
 
 
 def reader_versions() -> dict[str, int]:
-    """Name → `output_version` of every reader: part of the recipe. Loads no parser."""
+    """Name → `output_version` of every reader. Loads no parser."""
     return {reader.name: reader.output_version for reader in _READERS.values()}
+
+
+def recipe_readers(*, records: bool) -> dict[str, int]:
+    """Of `reader_versions`, those that a recipe names. A later version of a reader makes another recipe.
+
+    The `record` reader is not named as long as it is as it came: so the recipes of indexes that were made
+    before are what they were, and records added to such an index need no new generation. Any later
+    version of it matters where there are records alone.
+
+    Args:
+        records: does some source give records?
+    """
+    return {
+        name: version
+        for name, version in reader_versions().items()
+        if name not in _IMPLIED or (records and version != _IMPLIED[name])
+    }
 
 
 class AutoReader:

@@ -7,12 +7,13 @@ import re
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from ragctl.types import Item
+from ragctl.types import RECORD_MEDIA_TYPE, Item
 
 TEXT = "text/plain"
 MARKDOWN = "text/markdown"
 RST = "text/x-rst"
 HTML = "text/html"
+RECORD = RECORD_MEDIA_TYPE
 
 HEAD_BYTES = 8192
 """As many first bytes are looked at; git looks at 8,000 to tell binary from text."""
@@ -39,6 +40,7 @@ _BY_DECLARATION = {
     "text/prs.fallenstein.rst": RST,
     HTML: HTML,
     "application/xhtml+xml": HTML,
+    RECORD: RECORD,
 }
 
 _MAGIC = (

@@ -13,13 +13,14 @@ from ragctl.ports import QueryEmbedder
 from ragctl.run.composition import Composition, database_errors
 from ragctl.run.locking import check_lock
 from ragctl.stages.dedupe import dedupe
-from ragctl.stages.query import query
-from ragctl.stages.rank import rank
+from ragctl.stages.query import Mode, Searched, query
+from ragctl.stages.rank import rank, rerank
 from ragctl.types import Hit, Usage
 
 if TYPE_CHECKING:
-    from ragctl.ports import Vectors
+    from ragctl.ports import Reranker, Vectors
     from ragctl.spec.load import LoadedSpec
+    from ragctl.spec.model import QuerySettings
     from ragctl.state.generations import Generation
 
 SCHEMA_VERSION = 1
@@ -117,15 +118,30 @@ def rephrase_question(question: str) -> Asked:
     return Asked(question, (question,))
 
 
-def dedupe_hits(asked: Asked) -> None:
-    """The lists of all versions as one."""
+def dedupe_hits(asked: Asked, settings: QuerySettings) -> None:
+    """The lists of all versions and searches as one."""
     with asked.timed("dedupe"):
-        asked.hits, asked.lists = dedupe(asked.lists), []
+        asked.hits = dedupe(
+            asked.lists, fusion=settings.fusion, weights=settings.weights, rrf_k=settings.rrf_k
+        )
+        asked.lists = []
 
 
-def rank_hits(asked: Asked, *, top_n: int) -> None:
-    """The best `top_n`."""
+def rank_hits(
+    asked: Asked, *, top_n: int, reranker: Reranker | None = None, candidates: int | None = None
+) -> None:
+    """The best `top_n`: as they came, or as the reranker scores the first `candidates` (None: all).
+
+    Raises:
+        UsageError: the question is too long for the reranker.
+    """
     with asked.timed("rank"):
+        if reranker is not None and asked.hits:
+            read = len(asked.hits) if candidates is None else max(candidates, top_n)
+            try:
+                asked.hits = rerank(asked.question, asked.hits, reranker, candidates=read)
+            except OverlongInput as error:
+                raise UsageError(f"the question is too long: {error.message}", hint="shorten it") from error
         asked.hits = rank(asked.hits, top_n=top_n)
 
 
@@ -143,6 +159,8 @@ class Unanswered:
 class Asker:
     """Answers questions against the generation that was active when it was made.
 
+    `lacks_words` says that a release without lexical search made it: a hybrid search is a dense one then.
+
     Raises:
         NothingPublished: there is nothing to query yet.
         Mismatch: the spec's embedder is not the one that made the index, or not what the lock pins.
@@ -159,6 +177,10 @@ class Asker:
             self.generation = composition.active_generation()
             _same_embedder(composition, self.generation)
             self._store = composition.store_of(self.generation)
+            self._mode: Mode = settings.query.mode
+            self.lacks_words = self._mode == "hybrid" and not self._store.has_text_index()
+            if self.lacks_words:
+                self._mode = "dense"
 
     @property
     def behind_spec(self) -> bool:
@@ -175,8 +197,13 @@ class Asker:
         started = time.perf_counter()
         asked = rephrase_question(question)
         self.query(asked)
-        dedupe_hits(asked)
-        rank_hits(asked, top_n=self._top_n)
+        dedupe_hits(asked, self._composition.spec.ask.query)
+        rank_hits(
+            asked,
+            top_n=self._top_n,
+            reranker=self._composition.reranker,
+            candidates=self._composition.spec.ask.rank.candidates,
+        )
         asked.timings["total_ms"] = (time.perf_counter() - started) * 1000
         return asked.result()
 
@@ -190,7 +217,13 @@ class Asker:
         embedder = self._composition.embedder
         try:
             with asked.timed("query"), database_errors():
-                asked.lists = query(asked.versions, _Timed(embedder, asked), self._store, k=self._k)
+                asked.lists = query(
+                    asked.versions,
+                    _Timed(embedder, asked),
+                    _TimedStore(self._store, asked),
+                    k=self._k,
+                    mode=self._mode,
+                )
         except OverlongInput as error:
             raise UsageError(f"the question is too long: {error.message}", hint="shorten it") from error
         except DocumentError as error:
@@ -198,7 +231,12 @@ class Asker:
         asked.tokens = sum(embedder.tokenizer.count(list(asked.versions)))
 
     def ask_each(self, questions: Iterable[str]) -> Iterator[AskResult | Unanswered]:
-        """One result a question, in order. A wrong question fails alone; a lost store ends it all."""
+        """One result a question, in order. A wrong question fails alone; a lost store ends it all.
+
+        Raises:
+            UsageError, MissingPackage, Unavailable: the reranker cannot be had.
+        """
+        _ = self._composition.reranker  # what is wrong with it is no question's fault
         for question in questions:
             try:
                 yield self.ask(question)
@@ -236,3 +274,19 @@ class _Timed:
     def embed_queries(self, questions: Sequence[str]) -> Vectors:
         with self._asked.timed("embed"):
             return self._embedder.embed_queries(questions)
+
+
+class _TimedStore:
+    """The store, with each search's share of the query step noted."""
+
+    def __init__(self, store: Searched, asked: Asked) -> None:
+        self._store = store
+        self._asked = asked
+
+    def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
+        with self._asked.timed("dense"):
+            return self._store.search(vectors, k=k)
+
+    def search_text(self, questions: Sequence[str], *, k: int) -> list[list[Hit]]:
+        with self._asked.timed("lexical"):
+            return self._store.search_text(questions, k=k)

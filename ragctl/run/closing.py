@@ -44,6 +44,24 @@ def delete_gone(
             ledger.forget(keys)
 
 
+def optimize(composition: Composition, lease: Lease, generation: Generation, *, changed: bool) -> None:
+    """Brings up to date what searches rest on, before the generation is asked.
+
+    No transaction is held meanwhile: it may take minutes, and other commits are not to wait for it.
+
+    Args:
+        changed: something was written or deleted; if not, only what an earlier release did not know
+            is added.
+
+    Raises:
+        LeaseLost: another run took over.
+    """
+    store = composition.store_of(generation)
+    if changed or not store.has_text_index():
+        lease.look(composition.connect())
+        store.optimize()
+
+
 def publish(
     composition: Composition, lease: Lease, target: Target, *, allow_partial: bool, drop_old: bool = True
 ) -> Published:

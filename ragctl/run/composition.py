@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import Mismatch, NothingPublished, StateLost, Unavailable, UsageError
-from ragctl.ports import Embedder, Source, Splitter
+from ragctl.ports import Embedder, Reranker, Source, Splitter
 from ragctl.registry import adapter_class
+from ragctl.run.model_choice import pinned_commit, refuse_long_chunks
 from ragctl.state.generations import Generation, Generations, every_generation, known_numbers
 from ragctl.state.lost_tables import missing_tables, restore_tables
 from ragctl.state.migrations import SCHEMA, migrate, schema_version
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ragctl.embedded.server import EmbeddedServer
     from ragctl.spec.load import LoadedSpec
     from ragctl.spec.recipe import Recipe
+    from ragctl.spec.source_settings import Source as SourceSettings
     from ragctl.stores.pgvector import PgVectorStore
     from ragctl.stores.pgvector_catalog import PgVectorCatalog
     from ragctl.stores.pgvector_survey import PgVectorSurvey
@@ -57,21 +59,68 @@ class Composition:
 
     @cached_property
     def sources(self) -> list[Source]:
-        return [
-            adapter_class("source", source.type)(
-                name=source.name,
-                root=self.loaded.resolve(source.path),
-                include=source.include,
-                exclude=source.exclude,
-                metadata=source.metadata,
-            )
-            for source in self.spec.sources
-        ]
+        return [self._source(settings) for settings in self.spec.sources]
+
+    def _source(self, settings: SourceSettings) -> Source:
+        given: dict[str, Any] = {"name": settings.name, "metadata": settings.metadata}
+        path = self.loaded.resolve(settings.path)
+        if settings.type == "directory":
+            given |= {"root": path, "include": settings.include, "exclude": settings.exclude}
+        else:
+            given |= {
+                "file": path,
+                "id": settings.id,
+                "text": settings.text,
+                "title": settings.title,
+                "metadata_fields": settings.metadata_fields,
+                "max_bytes": self.spec.extract.max_bytes,
+            }
+        made: Source = adapter_class("source", settings.type)(**given)
+        return made
 
     @cached_property
     def embedder(self) -> Embedder:
-        made: Embedder = adapter_class("embedder", self.spec.embed.provider)(model=self.spec.embed.model)
+        """
+        Raises:
+            SpecError: it reads fewer tokens than a chunk may have.
+            UsageError, MissingPackage, Unavailable: the model cannot be had.
+        """
+        settings = self.spec.embed
+        with self._placed("embed.model"):
+            made: Embedder = adapter_class("embedder", settings.provider)(
+                model=settings.model,
+                base=self.loaded.base,
+                revision=settings.revision or pinned_commit(self.loaded),
+                query_prefix=settings.query_prefix,
+                passage_prefix=settings.passage_prefix,
+            )
+            refuse_long_chunks(self.loaded, made.max_tokens)
         return made
+
+    @cached_property
+    def reranker(self) -> Reranker | None:
+        """None where `ask.rank` names none.
+
+        Raises:
+            UsageError, MissingPackage, Unavailable: the model cannot be had.
+        """
+        settings = self.spec.ask.rank
+        if settings.provider == "none":
+            return None
+        with self._placed("ask.rank.model"):
+            made: Reranker = adapter_class("reranker", settings.provider)(
+                model=settings.model, base=self.loaded.base, revision=settings.revision
+            )
+        return made
+
+    @contextmanager
+    def _placed(self, key: str) -> Iterator[None]:
+        """An error without a place is about that key of the spec."""
+        try:
+            yield
+        except (UsageError, Unavailable) as error:
+            error.where = error.where or self.loaded.where(key)
+            raise
 
     @cached_property
     def splitter(self) -> Splitter:
@@ -87,14 +136,20 @@ class Composition:
         return made
 
     @cached_property
+    def readers(self) -> dict[str, int]:
+        """Name → `output_version` of the readers that are part of the recipe."""
+        from ragctl.readers.auto import recipe_readers
+
+        return recipe_readers(records=any(source.type == "jsonl" for source in self.spec.sources))
+
+    @cached_property
     def recipe(self) -> Recipe:
-        from ragctl.readers.auto import reader_versions
         from ragctl.spec.recipe import make_recipe
 
         splitter = self.spec.chunk.splitter
         return make_recipe(
             self.spec,
-            readers=reader_versions(),
+            readers=self.readers,
             splitters={splitter: adapter_class("splitter", splitter).output_version},
             embedder=self.embedder.identity,
         )
@@ -237,8 +292,14 @@ class Composition:
         return Generations(self.connect(), self.index)
 
     def store_of(self, generation: Generation) -> PgVectorStore:
+        from ragctl.spec.recipe import recorded_language
+
         made: PgVectorStore = adapter_class("store", self.spec.store.type)(
-            self.connect(), schema=SCHEMA, prefix=generation.table_prefix, dimension=generation.dimension
+            self.connect(),
+            schema=SCHEMA,
+            prefix=generation.table_prefix,
+            dimension=generation.dimension,
+            language=recorded_language(generation.settings),
         )
         return made
 

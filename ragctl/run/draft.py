@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from ragctl.errors import GuardRefused, ListingFailed
-from ragctl.plan import Plan, guard_deletions, make_plan
+from ragctl.plan import Plan, guard_deletions, make_plan, unsure_sources
 from ragctl.run.composition import Composition
 from ragctl.run.generation_choice import Target, choose_target
 from ragctl.run.reading import digest_of
@@ -82,11 +82,12 @@ def _draft(
     plan = make_plan(listing, ledger, existing=existing, retry_failed=retry_failed)
     if existing == "error":
         _guard_existing(composition, plan, ledger)
-    gone, stored = _gone(target, listing)
+    unsure = unsure_sources(listing) if allow_delete is None else frozenset()
+    gone, stored = _gone(target, listing, unsure)
     listed = _keys(listing)
+    deleted = frozenset(key for key in stored if key not in listed and key[0] not in unsure)
     if existing != "replace":
-        gone = {}
-    deleted = frozenset(key for key in stored if key not in listed) if gone else frozenset()
+        gone, deleted = {}, frozenset()
     guard_deletions(sorted(deleted), stored, allow_delete=allow_delete)
     return Draft(plan, target, ledger, gone, deleted, frozenset(stored))
 
@@ -134,13 +135,21 @@ def _keys(listing: Sequence[Item | Failure]) -> set[ItemKey]:
     return {(one.source, one.document if isinstance(one, Failure) else one.path) for one in listing}
 
 
-def _gone(target: Target, listing: Sequence[Item | Failure]) -> tuple[dict[int, list[ItemKey]], set[ItemKey]]:
-    """What each generation has that is not listed, and what is stored now in those that matter."""
+def _gone(
+    target: Target, listing: Sequence[Item | Failure], unsure: Container[str]
+) -> tuple[dict[int, list[ItemKey]], set[ItemKey]]:
+    """What each generation has that is not listed, and what is stored now in those that matter.
+
+    Args:
+        unsure: sources of which nothing that is stored is taken for gone.
+    """
     listed = _keys(listing)
     gone: dict[int, list[ItemKey]] = {}
     stored: set[ItemKey] = set()
     for generation, rows in target.known_items():
-        gone[generation.id] = sorted(key for key in rows if key not in listed)
+        gone[generation.id] = sorted(
+            key for key, row in rows.items() if key not in listed and not (row.stored and key[0] in unsure)
+        )
         if generation in (target.active, target.existing):
             stored.update(key for key, row in rows.items() if row.stored)
     return gone, stored

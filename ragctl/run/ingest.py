@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ragctl.errors import LeaseLost
 from ragctl.run.cache_limit import limit_cache
-from ragctl.run.closing import delete_gone, publish
+from ragctl.run.closing import delete_gone, optimize, publish
 from ragctl.run.composition import Composition, database_errors
 from ragctl.run.draft import Draft, make_draft
 from ragctl.run.generation_choice import Target
@@ -205,6 +205,9 @@ class Ingest:
             gone = [(one, draft.gone.get(one.id, [])) for one, _ in target.known_items()]
             delete_gone(self._composition, self._lease, gone)
             counts.deleted = len(draft.deleted)
+        with self._watch.phase("optimize"):
+            changed = bool(counts.added or counts.changed or counts.deleted)
+            optimize(self._composition, self._lease, target.generation, changed=changed)
         with self._watch.phase("publish"):
             self._publish(target)
         with self._watch.phase("prune"):

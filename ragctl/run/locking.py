@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from ragctl import __version__
 from ragctl.errors import LockDrift, UsageError
-from ragctl.readers.auto import reader_versions
 from ragctl.registry import adapter_class
 from ragctl.run.composition import Composition
 from ragctl.spec.load import LoadedSpec
@@ -50,7 +49,7 @@ def pinned_now(composition: Composition) -> Lock:
             "max_tokens": embedder.max_tokens,
             "identity": embedder.identity,
         },
-        readers=reader_versions(),
+        readers=composition.readers,
         splitters={splitter: adapter_class("splitter", splitter).output_version},
         settings=recipe_settings(spec),
         given=given_settings(spec),

@@ -75,7 +75,7 @@ class ItemReader:
             self._on_kept(item)
             return
         if not data.strip() and not in_index:
-            self._on_skipped(item, "the file is empty")
+            self._on_skipped(item, "it is empty")
             return
         if not self._as_planned(item, digest):
             raise UnreadableDocument("it has changed since the plan was made")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,8 +11,18 @@ from pydantic_core import ErrorDetails
 
 from ragctl.spec.mistakes import KeyPath, Mistake, closest, parsed, shown
 from ragctl.spec.names import ENVIRONMENT_VARIABLE, NAME, WHAT_FITS, slug
-from ragctl.spec.outline import annotation_at, choices_at, homes_of, names_at, section_at
+from ragctl.spec.outline import (
+    annotation_at,
+    choices_at,
+    homes_of,
+    members,
+    names_at,
+    section_at,
+    tag_key,
+    untagged,
+)
 from ragctl.spec.positions import Positions
+from ragctl.spec.section import Section
 
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "true or false"),
@@ -33,8 +43,8 @@ def mistakes_of(error: ValidationError, positions: Positions) -> list[Mistake]:
 
 
 def _mistakes(detail: ErrorDetails, positions: Positions) -> Iterator[Mistake]:
-    path: KeyPath = detail["loc"]
-    kind = detail["type"]
+    tagged: KeyPath = detail["loc"]  # as the model sees it, see `outline`
+    path, kind = untagged(tagged), detail["type"]
     if kind == "too_short" and detail["input"]:
         return  # pydantic counts only the sound entries, and the others have mistakes of their own
     if kind == "spec":
@@ -43,13 +53,44 @@ def _mistakes(detail: ErrorDetails, positions: Positions) -> Iterator[Mistake]:
             whole = (*path, *parts)
             yield Mistake(positions.value(whole), whole, text)
     elif kind == "extra_forbidden":
-        yield Mistake(positions.key(path), path, _unknown_key(path))
+        yield Mistake(positions.key(path), path, _unknown_key(tagged))
     elif path and path[-1] == "[key]":
         yield Mistake(positions.key(path[:-1]), path[:-1], _wrong_name(path[:-1], detail))
     elif kind == "missing":
-        yield Mistake(positions.value(path[:-1]), path, _missing(path))
+        yield Mistake(positions.value(path[:-1]), path, _missing(tagged))
+    elif kind in ("union_tag_invalid", "union_tag_not_found"):
+        yield from _wrong_tag(detail, positions)
     else:
         yield Mistake(positions.value(path), path, _SENTENCES.get(kind, _unforeseen)(detail))
+
+
+def _wrong_tag(detail: ErrorDetails, positions: Positions) -> Iterator[Mistake]:
+    """About a value that says of none of the sections that it may be that it is one, and about its keys.
+
+    The keys are compared with those of the section that was most likely meant.
+    """
+    tagged, value = detail["loc"], detail["input"]
+    choices = members(annotation_at(tagged))
+    key = tag_key(choices.values())
+    path = (*untagged(tagged), key)
+    if key in value:
+        text = _unknown_choice(key, value[key], tuple(choices))
+        yield Mistake(positions.value(path), path, text)
+    else:
+        examples = " or ".join(f"`{key}: {tag}`" for tag in choices)
+        yield Mistake(positions.value(path[:-1]), path, f"is missing; it takes {examples}")
+    tag = _meant(value, value.get(key), choices)
+    try:
+        choices[tag].model_validate({**value, key: tag})
+    except ValidationError as error:
+        for inner in error.errors(include_url=False):
+            inner["loc"] = (*tagged, tag, *inner["loc"])
+            yield from _mistakes(inner, positions)
+
+
+def _meant(value: dict[str, Any], tag: Any, choices: Mapping[str, type[Section]]) -> str:
+    near = closest(tag, choices) if isinstance(tag, str) else None
+    return near or max(choices, key=lambda one: len(value.keys() & choices[one].model_fields.keys()))
 
 
 def _wrong_name(path: KeyPath, detail: ErrorDetails) -> str:
@@ -66,6 +107,9 @@ def _wrong_name(path: KeyPath, detail: ErrorDetails) -> str:
 def _unknown_key(path: KeyPath) -> str:
     key, section = str(path[-1]), section_at(path[:-1])
     known = list(section.model_fields) if section else []
+    if having := _siblings_with(key, path):
+        listed = " or ".join(f"'{tag}'" for tag in having)
+        return f"is not known for '{path[-2]}' but for {listed}; known here: {', '.join(known)}"
     if f"{key}_env" in known:
         return f"unknown key; did you mean '{key}_env'? It takes the name of an environment variable"
     if (bare := key.removesuffix("_env")) in known:
@@ -76,6 +120,12 @@ def _unknown_key(path: KeyPath) -> str:
     if near := closest(key, known):
         return f"unknown key; did you mean '{near}'?"
     return f"unknown key; known here: {', '.join(known)}"
+
+
+def _siblings_with(key: str, path: KeyPath) -> list[str]:
+    """The tags of the other sections which the mapping that holds `key` might be, and that have it."""
+    siblings = members(annotation_at(path[:-2])) if len(path) > 1 else {}
+    return [tag for tag, section in siblings.items() if key in section.model_fields]
 
 
 def _missing(path: KeyPath) -> str:
@@ -139,8 +189,12 @@ def _mapping_expected(detail: ErrorDetails) -> str:
 
 
 def _unknown_value(detail: ErrorDetails) -> str:
-    path, value = detail["loc"], detail["input"]
-    choices = choices_at(path)
+    path = detail["loc"]
+    return _unknown_choice(path[-1], detail["input"], choices_at(path))
+
+
+def _unknown_choice(key: str | int, value: Any, choices: tuple[str, ...]) -> str:
+    """About a value that is none of those that `key` may have."""
     listed = " or ".join(f"'{choice}'" for choice in choices)
     if value is None:
         return f"{_NO_VALUE}; it must be {listed}"
@@ -148,7 +202,7 @@ def _unknown_value(detail: ErrorDetails) -> str:
         return "must be text, and YAML reads this as a number; quote it"
     if not isinstance(value, str):
         return f"must be {listed}, not {_kind(value)}"
-    noun = path[-1] if path and path[-1] in {"type", "provider", "model", "reader", "splitter"} else "value"
+    noun = key if key in {"type", "provider", "model", "reader", "splitter"} else "value"
     if near := closest(value, choices):
         return f"unknown {noun} {shown(value)}; did you mean '{near}'?"
     return f"unknown {noun} {shown(value)}; known: {listed}"
@@ -167,7 +221,12 @@ def _fitting(detail: ErrorDetails) -> str:
 
 
 def _out_of_range(relation: str, bound: str) -> Callable[[ErrorDetails], str]:
-    return lambda detail: f"must be {relation} {detail['ctx'][bound]}, not {detail['input']}"
+    return lambda detail: f"must be {relation} {_whole(detail['ctx'][bound])}, not {detail['input']}"
+
+
+def _whole(bound: float) -> float:
+    """`0` for `0.0`."""
+    return int(bound) if bound == int(bound) else bound
 
 
 def _kind(value: Any) -> str:
@@ -186,9 +245,11 @@ _SENTENCES: dict[str, Callable[[ErrorDetails], str]] = {
     "string_too_long": lambda detail: f"must have at most {detail['ctx']['max_length']} characters",
     "bool_type": _boolean_expected,
     "int_type": _number_expected("a whole number"),
+    "float_type": _number_expected("a number"),
     "tuple_type": _list_expected,
     "dict_type": _mapping_expected,
     "model_type": _mapping_expected,
+    "model_attributes_type": _mapping_expected,
     "literal_error": _unknown_value,
     "string_pattern_mismatch": _pattern_expected,
     "greater_than_equal": _out_of_range("at least", "ge"),

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from ragctl.errors import Mismatch
 from ragctl.spec.load import LoadedSpec
 from ragctl.spec.model import ChunkSettings, EmbedSettings, ExtractSettings
+from ragctl.spec.recipe import LEFT_OUT_AS_DEFAULT
 
 _SECTIONS: dict[str, TypeAdapter[Any]] = {
     "extract": TypeAdapter(ExtractSettings),
@@ -22,7 +23,8 @@ _SECTIONS: dict[str, TypeAdapter[Any]] = {
 def with_settings(loaded: LoadedSpec, settings: Mapping[str, Mapping[str, Any]]) -> LoadedSpec:
     """The same spec with these settings, by section, in place of its own.
 
-    What a section does not name stays as the spec has it, and so does a section that is not given.
+    What a section does not name stays as the spec has it, and so does a section that is not given;
+    but what the recipe leaves out as its default is that default.
 
     Raises:
         Mismatch: a setting means nothing to this release.
@@ -31,6 +33,8 @@ def with_settings(loaded: LoadedSpec, settings: Mapping[str, Mapping[str, Any]])
     for name, adapter in _SECTIONS.items():
         own = getattr(loaded.spec, name).model_dump()
         recorded = {key: _plain(value) for key, value in settings.get(name, {}).items()}
+        if name in settings:
+            recorded = {**LEFT_OUT_AS_DEFAULT.get(name, {}), **recorded}
         try:
             sections[name] = adapter.validate_python({**own, **recorded})
         except ValidationError as error:

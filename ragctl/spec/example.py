@@ -14,9 +14,10 @@ from pydantic.fields import FieldInfo
 
 from ragctl import __version__
 from ragctl.spec.airflow_settings import AirflowSettings
-from ragctl.spec.model import DirectorySource, Spec
-from ragctl.spec.outline import bare, is_section
+from ragctl.spec.model import Spec
+from ragctl.spec.outline import bare, is_section, members
 from ragctl.spec.section import Section
+from ragctl.spec.source_settings import DirectorySource, JsonlSource
 from ragctl.spec.starter import quoted
 
 _HEAD = """\
@@ -35,6 +36,12 @@ _SHOWN: dict[tuple[type[Section], str], str] = {
     (DirectorySource, "include"): '["**/*.md", "**/*.rst", "**/*.html", "**/*.txt"]',
     (DirectorySource, "exclude"): '["**/drafts/**"]',
     (DirectorySource, "metadata"): "{language: en, public: true}",
+    (JsonlSource, "path"): "../examples/records/questions.jsonl",
+    (JsonlSource, "name"): "questions",
+    (JsonlSource, "id"): "id",
+    (JsonlSource, "text"): "[question, answer]",
+    (JsonlSource, "title"): "question",
+    (JsonlSource, "metadata_fields"): "[topic, year]",
     (Spec, "name"): "docs",
     (AirflowSettings, "schedule"): '"0 5 * * 2"',
 }
@@ -81,10 +88,8 @@ def _entry(section: type[Section], key: str, field: FieldInfo, indent: str) -> l
     inner = bare(field.annotation)
     optional = "# " if field.default is None else ""
     if key == "sources":
-        body = _section(DirectorySource, "    ")
-        first = next(number for number, line in enumerate(body) if not line.lstrip().startswith("#"))
-        body[first] = f"  - {body[first].lstrip()}"
-        return ["sources:", *body]
+        entries = [_list_entry(one) for one in _kinds(field)]
+        return ["sources:", *entries[0], *(line for entry in entries[1:] for line in ("", *entry))]
     if get_origin(inner) is dict and is_section(bare(get_args(inner)[1])):
         return [f"{indent}# {key}:", *(f"{indent}#   {line}" for line in _NAMED[key])]
     if is_section(inner):
@@ -94,12 +99,23 @@ def _entry(section: type[Section], key: str, field: FieldInfo, indent: str) -> l
     return [f"{indent}{optional}{key}: {value}"]
 
 
+def _kinds(field: FieldInfo) -> list[type[Section]]:
+    """The kinds of entries that a list may have."""
+    return list(members(get_args(bare(field.annotation))[0]).values())
+
+
+def _list_entry(section: type[Section]) -> list[str]:
+    body = _section(section, "    ")
+    first = next(number for number, line in enumerate(body) if not line.lstrip().startswith("#"))
+    return [*body[:first], f"  - {body[first].lstrip()}", *body[first + 1 :]]
+
+
 def _value(key: str, field: FieldInfo) -> str:
     extra = field.json_schema_extra
     if key == "dsn_env":
         return "RAGCTL_DSN"
     if key == "type" and field.is_required():
-        return "directory"
+        return str(get_args(bare(field.annotation))[0])
     if key in _SIZES:
         return _SIZES[key]
     if isinstance(extra, dict) and "default_is" in extra and not field.default:

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from ragctl.spec.airflow_settings import AirflowSettings, index_asset
-from ragctl.spec.names import ENVIRONMENT_VARIABLE, INDEX, METADATA_KEY, NAME, SOURCE_NAME
+from ragctl.spec.local_models import LOCAL_MODEL_TOKENS, EncoderPlace, ModelPlace
+from ragctl.spec.names import ENVIRONMENT_VARIABLE, INDEX, NAME
 from ragctl.spec.section import Problem, Section, wrong
+from ragctl.spec.source_settings import Pattern, Source
 
-LOCAL_MODEL_TOKENS = {"all-MiniLM-L6-v2": 256}
-"""Local models and the longest input each reads, in its own tokens, special tokens included."""
-
+_MOST_TOKENS = 8192
 _MIB = 1024 * 1024
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1024, "MIB": _MIB, "GIB": 1024 * _MIB}
 _SIZE = r"^[0-9]{1,12} ?([KkMmGg][Ii]?)?[Bb]$"
@@ -34,82 +34,21 @@ def _size(value: Any) -> Any:
     return int(number) * _UNITS[value[len(number) :].strip().upper()]
 
 
-def _pattern(value: Any) -> Any:
-    """A glob pattern that can match: relative, with / between its parts and sets that are sets."""
-    if not isinstance(value, str):
-        return value
-    parts = value.split("/")
-    if all(part.strip() in ("", ".") for part in parts):
-        raise wrong(("", "must name something; for example '**/*.md'"))
-    if "\\" in value:
-        raise wrong(("", "uses \\; write / between the parts of a pattern, on Windows as well"))
-    if value.startswith("/") or ".." in parts:
-        raise wrong(("", "must be relative to the source's path, without a leading / and without .."))
-    for inner in re.findall(r"\[!?(\]?[^]]*)\]", value):
-        if any(low > high for low, high in re.findall(r"(?s)(.)-(.)", inner)):
-            raise wrong(("", f"[{inner}] is no set of characters: a range runs backwards"))
-    return value
-
-
-def _folder(value: Any) -> Any:
-    if isinstance(value, str):
-        if not value.strip():
-            raise wrong(("", "must not be empty; write . for the folder that the spec is in"))
-        if value == "~" or value.startswith(("~/", "~\\")):
-            raise wrong(("", "~ is not expanded; write the path relative to the spec file, or in full"))
-    return value
-
-
-def _metadata_value(value: Any) -> Any:
-    plain = isinstance(value, str | int | float)
-    if not plain and not (isinstance(value, tuple) and all(isinstance(item, str) for item in value)):
-        raise wrong(("", "must be text, a number, true, false or a list of texts"))
-    return value
-
+Language = Literal[
+    "arabic", "armenian", "basque", "catalan", "chinese", "danish", "dutch", "english", "finnish", "french",
+    "german", "greek", "hindi", "hungarian", "indonesian", "irish", "italian", "japanese", "korean",
+    "lithuanian", "nepali", "norwegian", "portuguese", "romanian", "russian", "serbian", "simple", "spanish",
+    "swedish", "tamil", "turkish", "yiddish",
+]  # fmt: skip
+"""What PostgreSQL stems, from version 15 on, and what is searched by its words as they are."""
 
 _SizeText = Annotated[str, Field(pattern=_SIZE)]
 _Count = Annotated[int, Field(ge=1, le=4 * 1024 * _MIB)]
 Bytes = Annotated[_Count, BeforeValidator(_size, json_schema_input_type=_Count | _SizeText)]
 _DiskCount = Annotated[int, Field(ge=0, le=10**15)]
 DiskBytes = Annotated[_DiskCount, BeforeValidator(_size, json_schema_input_type=_DiskCount | _SizeText)]
-Pattern = Annotated[str, BeforeValidator(_pattern)]
-MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
-MetadataValue = Annotated[str | int | float | bool | tuple[str, ...], BeforeValidator(_metadata_value)]
+Weight = Annotated[float, Field(ge=0, le=100)]
 EnvironmentVariable = Annotated[str, Field(pattern=ENVIRONMENT_VARIABLE)]
-
-
-class DirectorySource(Section):
-    """Files below a directory."""
-
-    example = "{type: directory, path: docs}"
-
-    type: Literal["directory"] = Field(description="The kind of source.")
-    path: Annotated[str, BeforeValidator(_folder)] = Field(
-        description="The directory, relative to the spec file, or absolute."
-    )
-    name: Annotated[str, Field(pattern=SOURCE_NAME)] = Field(
-        default="",
-        description="What hits and documents call this source; part of a document's identity, "
-        "so a new name means new documents. Unique in a spec.",
-        json_schema_extra={"default_is": "the last part of `path`"},
-    )
-    include: Annotated[tuple[Pattern, ...], Field(min_length=1)] = Field(
-        default=("**/*",),
-        description="Patterns of the files to take, relative to `path`, with / between parts; "
-        "** stands for any number of folders. Wildcards match no name that begins with a dot. Quote them.",
-    )
-    exclude: tuple[Pattern, ...] = Field(
-        default=(), description="Patterns of files to leave out, whatever `include` says."
-    )
-    metadata: dict[MetadataKey, MetadataValue] = Field(
-        default={},
-        description="Values that every document of this source carries: text, numbers, true or false, "
-        "or lists of texts.",
-    )
-
-
-# One kind so far; further kinds make this a union discriminated on `type`.
-Source = DirectorySource
 
 
 class ExtractSettings(Section):
@@ -122,7 +61,7 @@ class ExtractSettings(Section):
     )
     max_bytes: Bytes = Field(
         default=64 * _MIB,
-        description="The largest file that is read, in bytes or as a size such as `64 MiB`. "
+        description="The largest file or record that is read, in bytes or as a size such as `64 MiB`. "
         "A larger one fails by name. Changing it makes no new generation.",
     )
 
@@ -138,7 +77,7 @@ class ChunkSettings(Section):
     max_tokens: int = Field(
         default=256,
         ge=16,
-        le=8192,
+        le=_MOST_TOKENS,
         description="The most tokens of a chunk as the model reads it: title, headings, text and special "
         "tokens together. No more than the model reads.",
     )
@@ -162,6 +101,12 @@ class ChunkSettings(Section):
         description="What the model reads in front of a chunk's text. Shown passages and citations "
         "stay without it.",
     )
+    language: Language = Field(
+        default="english",
+        description="The language of the text, for search by words: endings and stop words are the "
+        "language's. `simple` has neither, for text in several languages; `chinese`, `japanese` and "
+        "`korean` likewise. Another one makes a new generation, with the vectors that are there.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -184,20 +129,38 @@ class ChunkSettings(Section):
 
 
 class LocalEmbedder(Section):
-    """A model that runs in this process, on the CPU: no server, no key, no network."""
+    """A model that runs in this process, on the CPU: no server and no key."""
 
     example = "{provider: local, model: all-MiniLM-L6-v2}"
 
     provider: Literal["local"] = Field(default="local", description="What runs the model.")
-    model: Literal["all-MiniLM-L6-v2"] = Field(
+    model: EncoderPlace = Field(
         default="all-MiniLM-L6-v2",
-        description="The model's name. all-MiniLM-L6-v2: English, 384 dimensions, reads 256 tokens.",
+        description="The model. all-MiniLM-L6-v2: English, 384 dimensions, reads 256 tokens. Or a sentence "
+        "encoder of the BERT, RoBERTa and DistilBERT families: its folder (`./NAME`, relative to the spec "
+        "file), an installed Python package that holds one, or `ORGANISATION/NAME` on the Hugging Face hub.",
+    )
+    revision: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Commit, tag or branch of a model on the hub. Without it, the commit that the lock pins.",
+    )
+    query_prefix: str | None = Field(
+        default=None,
+        description="What the model reads before every question, such as `'query: '`. Without it, the "
+        "model's own prompt.",
+    )
+    passage_prefix: str | None = Field(
+        default=None, description="The same for passages. It takes part of `chunk.max_tokens`."
     )
 
     @property
     def max_input_tokens(self) -> int:
-        """The longest input that the model reads whole, in its own tokens, special tokens included."""
-        return LOCAL_MODEL_TOKENS[self.model]
+        """The longest input that the model reads whole, in its own tokens, special tokens included.
+
+        Of a model that is not known here, the longest that any may read; a run asks the model itself.
+        """
+        return LOCAL_MODEL_TOKENS.get(self.model, _MOST_TOKENS)
 
 
 # One provider so far; further ones make this a union discriminated on `provider`.
@@ -244,12 +207,36 @@ StoreSettings = PgvectorStore
 
 
 class QuerySettings(Section):
-    """How passages are found."""
+    """How passages are found, and how the lists of several searches become one."""
 
-    example = "{mode: dense, k: 50}"
+    example = "{mode: hybrid, k: 50}"
 
-    mode: Literal["dense"] = Field(default="dense", description="`dense` compares vectors, by cosine.")
-    k: int = Field(default=50, ge=1, le=1000, description="Passages that are fetched from the index.")
+    mode: Literal["hybrid", "dense", "lexical"] = Field(
+        default="hybrid",
+        description="`dense` compares vectors, by cosine; `lexical` compares words, by BM25; `hybrid` does "
+        "both and fuses the two lists.",
+    )
+    k: int = Field(
+        default=50, ge=1, le=1000, description="Passages that are fetched from the index by each search."
+    )
+    fusion: Literal["score", "rrf"] = Field(
+        default="score",
+        description="How lists are fused: `score` by scores that are scaled to the same range, `rrf` by "
+        "ranks (reciprocal rank fusion).",
+    )
+    rrf_k: int = Field(
+        default=60,
+        ge=1,
+        le=1000,
+        description="The constant of reciprocal rank fusion: a list gives `1 / (rrf_k + rank)`.",
+    )
+    dense_weight: Weight = Field(default=1.0, description="How much the dense list counts in a fusion.")
+    lexical_weight: Weight = Field(default=1.0, description="How much the lexical list counts in a fusion.")
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each search by its name."""
+        return {"dense": self.dense_weight, "lexical": self.lexical_weight}
 
 
 class RankSettings(Section):
@@ -257,8 +244,44 @@ class RankSettings(Section):
 
     example = "{provider: none, top_n: 8}"
 
-    provider: Literal["none"] = Field(default="none", description="`none` keeps the order of the query.")
+    provider: Literal["none", "local"] = Field(
+        default="none",
+        description="`none` keeps the order of the query. `local` has a cross-encoder read the question with "
+        "each passage, in this process, on the CPU.",
+    )
+    model: ModelPlace | None = Field(
+        default=None,
+        description="The cross-encoder, of the BERT, RoBERTa or DistilBERT family: its folder, a package or "
+        "`ORGANISATION/NAME` on the hub, as in `embed.model`. For `provider: local`, which needs it.",
+    )
+    revision: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Commit, tag or branch of a cross-encoder on the hub. For `provider: local`.",
+    )
+    candidates: int = Field(
+        default=50,
+        ge=1,
+        le=1000,
+        description="Passages that the cross-encoder reads: the first that were found; others are left out. "
+        "At least `top_n`. For `provider: local`.",
+    )
     top_n: int = Field(default=8, ge=1, le=1000, description="Passages that are shown. At most `query.k`.")
+
+    @model_validator(mode="after")
+    def _fits_the_provider(self) -> RankSettings:
+        if self.provider == "none":
+            given = sorted(self.model_fields_set & {"model", "revision", "candidates"})
+            unused = [key for key in given if getattr(self, key) != type(self).model_fields[key].default]
+            if unused:
+                raise wrong(*((key, "is for `provider: local`") for key in unused))
+            return self
+        if self.model is None:
+            raise wrong(("model", "is missing; name the cross-encoder's folder, package or place on the hub"))
+        if self.candidates < self.top_n:
+            problem = f"must be at least top_n ({self.top_n}), not {self.candidates}"
+            raise wrong(("candidates", problem))
+        return self
 
 
 class AskSettings(Section):

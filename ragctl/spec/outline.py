@@ -1,10 +1,15 @@
-"""The shape of the model as data: which keys stand where. For mistakes, the schema and the reference."""
+"""The shape of the model as data: which keys stand where. For mistakes, the schema and the reference.
+
+A value that may be one of several sections is a union told apart by one of its keys, the tag: a source by
+its `type`. pydantic puts the tag into a path, `("sources", 0, "directory", "path")`, where the spec has
+none; the functions here take such paths, and `untagged` gives the spec's own.
+"""
 
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from ragctl.spec.mistakes import KeyPath
 from ragctl.spec.model import Spec
@@ -24,9 +29,11 @@ def annotation_at(path: KeyPath, root: type[Section] = Spec) -> Any:
 
 
 def section_at(path: KeyPath, root: type[Section] = Spec) -> type[Section] | None:
-    """The section at `path`, if the value there is one."""
+    """The section at `path`, if the value there is one; of several that it may be, the first."""
     found = annotation_at(path, root)
-    return found if is_section(found) else None
+    if is_section(found):
+        return cast(type[Section], found)
+    return next(iter(members(found).values()), None)
 
 
 def choices_at(path: KeyPath) -> tuple[str, ...]:
@@ -40,6 +47,36 @@ def names_at(path: KeyPath) -> tuple[str, ...]:
     return _names(annotation_at(path))
 
 
+def members(annotation: Any) -> dict[str, type[Section]]:
+    """The sections that a value may be, by their tags; none if it is not one of several."""
+    found = bare(annotation)
+    parts = get_args(found) if get_origin(found) in _UNIONS else ()
+    if not parts or not all(is_section(part) for part in parts):
+        return {}
+    key = tag_key(parts)
+    return {tag: part for part in parts for tag in get_args(bare(part.model_fields[key].annotation))}
+
+
+def tag_key(parts: Iterable[type[Section]]) -> str:
+    """The key that tells the sections of a union apart: the first one that is a choice in all of them."""
+    first, *others = parts
+    for name, field in first.model_fields.items():
+        if get_origin(bare(field.annotation)) is Literal and all(name in one.model_fields for one in others):
+            return name
+    raise TypeError(f"nothing tells {first.__name__} from the others")
+
+
+def untagged(path: KeyPath) -> KeyPath:
+    """The path as it is in the spec, without the tags that pydantic puts into it."""
+    found: Any = Spec
+    out: list[str | int] = []
+    for part in path:
+        if not (isinstance(part, str) and part in members(found)):
+            out.append(part)
+        found = _step(bare(found), part)
+    return tuple(out)
+
+
 def homes_of(key: str) -> list[str]:
     """The mappings that have such a key, dotted; "" is the top level, N a number and * any name."""
     homes = []
@@ -49,11 +86,14 @@ def homes_of(key: str) -> list[str]:
         for name, field in section.model_fields.items():
             if key in _names(field.annotation):
                 homes.append(_under(prefix, name))
-    return homes
+    return list(dict.fromkeys(homes))
 
 
 def sections(root: type[Section] = Spec, prefix: str = "") -> Iterator[tuple[str, type[Section]]]:
-    """Every section and where it stands, outermost first: `sources.N` in a list, `stages.*` by name."""
+    """Every section and where it stands, outermost first: `sources.N` in a list, `stages.*` by name.
+
+    Sections that one value may be follow one another, under the same place.
+    """
     yield prefix, root
     for name, field in root.model_fields.items():
         inner, where = bare(field.annotation), _under(prefix, name)
@@ -61,8 +101,8 @@ def sections(root: type[Section] = Spec, prefix: str = "") -> Iterator[tuple[str
             inner, where = bare(get_args(inner)[0]), f"{where}.N"
         elif get_origin(inner) is dict:
             inner, where = bare(get_args(inner)[1]), f"{where}.*"
-        if is_section(inner):
-            yield from sections(inner, where)
+        for section in (inner,) if is_section(inner) else members(inner).values():
+            yield from sections(section, where)
 
 
 def is_section(annotation: Any) -> bool:
@@ -86,6 +126,8 @@ def _step(annotation: Any, part: str | int) -> Any:
     if is_section(annotation):
         field = annotation.model_fields.get(part)
         return field.annotation if field else None
+    if found := members(annotation).get(part):
+        return found
     return get_args(annotation)[1] if get_origin(annotation) is dict else None
 
 

@@ -22,6 +22,13 @@ _CHANGES_NO_OUTPUT = {
     "embed": frozenset[str](),
 }
 
+LEFT_OUT_AS_DEFAULT: Mapping[str, Mapping[str, Any]] = {
+    "chunk": {"language": "english"},
+    "embed": {"revision": None, "query_prefix": None, "passage_prefix": None},
+}
+"""Settings that came after the first index was made, with what held before there was a choice. One of that
+value is left out, so that a new release builds nothing anew that nobody changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -82,9 +89,20 @@ def given_settings(spec: Spec) -> dict[str, list[str]]:
     }
 
 
+def recorded_language(settings: Mapping[str, Mapping[str, Any]]) -> str:
+    """`chunk.language` of recorded settings, which leave it out where it is the default."""
+    language: str = {**LEFT_OUT_AS_DEFAULT["chunk"], **settings.get("chunk", {})}["language"]
+    return language
+
+
 def _settings(spec: Spec, section: str) -> dict[str, Any]:
     settings: dict[str, Any] = getattr(spec, section).model_dump(mode="json")
-    return {key: value for key, value in settings.items() if key not in _CHANGES_NO_OUTPUT[section]}
+    as_before = LEFT_OUT_AS_DEFAULT.get(section, {})
+    return {
+        key: value
+        for key, value in settings.items()
+        if key not in _CHANGES_NO_OUTPUT[section] and (key not in as_before or value != as_before[key])
+    }
 
 
 def _digest(part: str, content: Mapping[str, Any]) -> str:

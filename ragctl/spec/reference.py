@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from ragctl.spec.example import example_text
 from ragctl.spec.names import WHAT_FITS
-from ragctl.spec.outline import annotation_at, bare, is_section, names_at, sections
+from ragctl.spec.outline import annotation_at, bare, is_section, members, names_at, sections, tag_key
 from ragctl.spec.section import Section
 
 _INTRODUCTION = """\
@@ -37,7 +37,7 @@ How it is read:
 
 - Paths are relative to the directory that holds the spec file.
 - A key that is not listed here is a mistake, and so is a key that is given twice. In the headings
-  below, `[]` is any entry of a list, and `*` any name.
+  below, `[]` is any entry of a list, and `*` any name; `with` says of which kind an entry is.
 - Secrets never stand in a spec: keys that end in `_env` take the *name* of an environment variable.
 - Nothing expands variables: `${NAME}` and `~` in a value are mistakes.
 - YAML has versions that disagree. What they read differently must be quoted or written another way:
@@ -73,14 +73,22 @@ def reference_text() -> str:
 
 
 def _section(where: str, section: type[Section]) -> str:
-    title = f"`{where.replace('.N', '[]')}`" if where else "The top level"
     summary = " ".join((section.__doc__ or "").split()) + _any_name(where)
     rows = [
         f"| `{key}` | {_type(field)} | {_default(field)} | {_meaning(field)} |"
         for key, field in section.model_fields.items()
     ]
     table = ["| key | type | default | meaning |", "| --- | --- | --- | --- |", *rows]
-    return f"## {title}\n\n{summary}\n\n" + "\n".join(table) + "\n"
+    return f"## {_title(where, section)}\n\n{summary}\n\n" + "\n".join(table) + "\n"
+
+
+def _title(where: str, section: type[Section]) -> str:
+    """The place; where one of several sections may stand, also what says that it is this one."""
+    path = tuple(0 if part == "N" else part for part in where.split("."))
+    choices = members(annotation_at(path)) if where else {}
+    tag = next((tag for tag, one in choices.items() if one is section), None)
+    place = f"`{where.replace('.N', '[]')}`" if where else "The top level"
+    return f"{place} with `{tag_key(choices.values())}: {tag}`" if tag else place
 
 
 def _any_name(where: str) -> str:
@@ -120,7 +128,7 @@ def _type(field: FieldInfo) -> str:
 
 def _named(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     found, origin = bare(annotation), get_origin(bare(annotation))
-    if is_section(found):
+    if is_section(found) or members(found):
         return "mapping"
     if origin is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(found))
@@ -130,7 +138,9 @@ def _named(annotation: Any, metadata: Iterable[Any] = ()) -> str:
         return "mapping of mappings" if is_section(bare(get_args(found)[1])) else "mapping"
     if found is bool:
         return "`true` or `false`"
-    return _whole_number([*metadata, *_constraints(annotation)]) if found is int else "text"
+    if found in (int, float):
+        return _number(found, [*metadata, *_constraints(annotation)])
+    return "text"
 
 
 def _constraints(annotation: Any) -> Iterator[Any]:
@@ -148,10 +158,11 @@ def _plural(name: str) -> str:
     return {"text": "texts", "mapping": "mappings"}.get(name, name)
 
 
-def _whole_number(metadata: Iterable[Any]) -> str:
-    least = next((item.ge for item in metadata if hasattr(item, "ge")), None)
-    most = next((item.le for item in metadata if hasattr(item, "le")), None)
-    return f"whole number, {least} to {most}"
+def _number(kind: type, metadata: Iterable[Any]) -> str:
+    limits = list(metadata)
+    least = next((item.ge for item in limits if hasattr(item, "ge")), None)
+    most = next((item.le for item in limits if hasattr(item, "le")), None)
+    return f"{'whole number' if kind is int else 'number'}, {least} to {most}"
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ragctl.errors import Mismatch, Unavailable
-from ragctl.stores.pgvector_rows import CHUNK_COLUMNS, chunk_rows, hit_of
+from ragctl.errors import Mismatch
+from ragctl.stores.pgvector_dense import PgVectorDenseSearch
+from ragctl.stores.pgvector_expectations import make_extension, tables_expected
+from ragctl.stores.pgvector_hnsw import INDEX_FROM, PgVectorHnsw
+from ragctl.stores.pgvector_lexical import PgVectorLexical
+from ragctl.stores.pgvector_rows import CHUNK_COLUMNS, chunk_rows
 from ragctl.types import EmbeddedDocument, Hit, ItemKey
 
 if TYPE_CHECKING:
@@ -33,12 +36,23 @@ class PgVectorStore:
         connection: in autocommit mode; every write is one transaction, or joins the caller's.
         schema, prefix: any names whose UTF-8 fits an identifier; they are quoted.
         dimension: of the vectors.
+        language: of the text, as `chunk.language` names it; words are stemmed by it.
+        index_from: chunks from which on `optimize` builds an HNSW index.
 
     Raises:
-        ValueError: a name is too long.
+        ValueError: a name is too long, or the language unknown.
     """
 
-    def __init__(self, connection: Connection[Any], *, schema: str, prefix: str, dimension: int) -> None:
+    def __init__(
+        self,
+        connection: Connection[Any],
+        *,
+        schema: str,
+        prefix: str,
+        dimension: int,
+        language: str = "english",
+        index_from: int = INDEX_FROM,
+    ) -> None:
         from pgvector.psycopg import register_vector
         from psycopg.types import TypeInfo
 
@@ -50,6 +64,12 @@ class PgVectorStore:
         self._dimension = dimension
         self._inputs = f"{prefix}_inputs"
         self._tables = {"documents": (schema, names[1]), "chunks": (schema, names[2])}
+        self._lexical_of = {"schema": schema, "prefix": prefix, "language": language}
+        self._lexical = PgVectorLexical(connection, **self._lexical_of)
+        self._hnsw = PgVectorHnsw(
+            connection, schema=schema, prefix=prefix, dimension=dimension, index_from=index_from
+        )
+        self._dense = PgVectorDenseSearch(connection, self._hnsw, schema=schema, prefix=prefix)
         self._has_type = TypeInfo.fetch(connection, "vector") is not None
         if self._has_type:  # else `create` brings it
             register_vector(connection)
@@ -58,10 +78,10 @@ class PgVectorStore:
         """Makes the tables, and the extension in the database, unless they are there.
 
         Raises:
-            Unavailable: the extension is missing and cannot be made.
+            Unavailable: the server has no such extension, or no configuration for the language.
             Mismatch: there are tables, and their vectors are gone.
         """
-        _make_extension(self._connection)
+        make_extension(self._connection)
         self._has_type = True
         self._execute(
             """
@@ -82,6 +102,8 @@ class PgVectorStore:
         if not self.has_records():
             added = ", ".join(f"ADD COLUMN IF NOT EXISTS {name} text NOT NULL DEFAULT ''" for name in _RECORD)
             self._execute(f"ALTER TABLE {{documents}} {added}")
+        # Vectors stay in the rows, up to the largest that a page holds: an exact search reads them all, and
+        # takes 2.5 times as long where each is to be fetched from another table.
         self._execute(
             """
             CREATE TABLE IF NOT EXISTS {chunks} (
@@ -98,11 +120,12 @@ class PgVectorStore:
                 input_hash bytea NOT NULL,
                 embedding  vector({dimension}) NOT NULL,
                 PRIMARY KEY (document, ordinal)
-            )
+            ) WITH (toast_tuple_target = 8160)
             """
         )
         self._execute("SELECT embedding FROM {chunks} LIMIT 0")  # DROP EXTENSION CASCADE takes the column
         self.index_inputs()
+        self._lexical.create()
 
     def has_records(self) -> bool:
         """Has the documents table the columns item, reader and fingerprint? The first release's has not.
@@ -133,15 +156,16 @@ class PgVectorStore:
         """Bytes on disk of the tables with their indexes; 0 if they are gone."""
         from psycopg import sql
 
+        tables = [*self._tables.values(), *self._lexical.tables.values()]
         row = self._connection.execute(
             "SELECT coalesce(sum(pg_total_relation_size(to_regclass(name))), 0) FROM unnest(%s::text[]) name",
-            ([sql.Identifier(*name).as_string(self._connection) for name in self._tables.values()],),
+            ([sql.Identifier(*name).as_string(self._connection) for name in tables],),
         ).fetchone()
         return int(row[0]) if row else 0
 
     def drop(self) -> None:
         """Removes the tables and all that is in them."""
-        self._execute("DROP TABLE IF EXISTS {chunks}, {documents}")
+        self._execute("DROP TABLE IF EXISTS {chunks}, {documents}, {lexical}, {terms}")
 
     def replace(
         self, documents: Sequence[EmbeddedDocument], *, fingerprints: Mapping[ItemKey, str] | None = None
@@ -165,6 +189,8 @@ class PgVectorStore:
             ids = self._upsert_documents(documents, fingerprints or {})
             self._execute("DELETE FROM {chunks} WHERE document = ANY(%s)", (list(ids.values()),))
             self._copy_chunks(documents, ids)
+            with tables_expected():
+                self._lexical.write(documents, ids)
 
     def _upsert_documents(
         self, documents: Sequence[EmbeddedDocument], fingerprints: Mapping[ItemKey, str]
@@ -234,6 +260,7 @@ class PgVectorStore:
                     ([source for source, _ in documents], [path for _, path in documents]),
                 )
             ]
+            self._lexical.delete(ids)
             return int(self._execute("DELETE FROM {chunks} WHERE document = ANY(%s)", (ids,)).rowcount)
 
     def input_hashes(self, documents: Sequence[tuple[str, str]]) -> set[bytes]:
@@ -250,7 +277,9 @@ class PgVectorStore:
     def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
         """The k nearest chunks by cosine for each row of `vectors` (questions, dimension), best first.
 
-        Exact; of equal scores the first by source, path and span comes first. `score` is the cosine.
+        Exact, or by way of the HNSW index where `optimize` built one: that may pass over a chunk, but
+        always brings k if there are so many. `score` is the cosine, of the vectors as they were given, in
+        both cases; of equal scores the first by source, path and span comes first.
 
         Raises:
             Mismatch: the vectors have another dimension, or the tables are gone.
@@ -265,20 +294,56 @@ class PgVectorStore:
                 where="store",
                 hint="`ragctl doctor SPEC` says how to mend it",
             )
-        return [self._search_one(vector, k) for vector in vectors]
+        with tables_expected():
+            return self._dense.search(vectors, k=k)
 
-    def _search_one(self, vector: Vectors, k: int) -> list[Hit]:
-        rows = self._execute(
-            """
-            SELECT c.embedding <=> %s AS distance, d.source, d.path, d.uri, d.title, d.metadata,
-                   c.span_start, c.span_end, c.text, c.headings, c.line, c.page, c.sheet
-            FROM {chunks} c JOIN {documents} d ON d.id = c.document
-            ORDER BY distance, d.source, d.path, c.ordinal LIMIT %s
-            """,
-            (vector, k),
-            binary=True,
-        )
-        return [hit_of(number, row) for number, row in enumerate(rows, start=1)]
+    def search_text(self, questions: Sequence[str], *, k: int) -> list[list[Hit]]:
+        """The k best chunks by BM25 for each question, best first; none for one of stop words alone.
+
+        A chunk need not have all of a question's words, and a word that occurs twice in it counts twice.
+        Nothing in a question is an operator. Of equal scores the first by source, path and span comes
+        first. Chunks that have only words that are common in the index may be passed over, see
+        `lexical_question`. How common words are was counted by `optimize`.
+
+        Raises:
+            Mismatch: `optimize` has not been called since the tables were made, or since a release
+                without lexical search made them.
+        """
+        from ragctl.stores.pgvector_lexical_search import PgVectorLexicalSearch
+
+        return PgVectorLexicalSearch(self._connection, **self._lexical_of).search(questions, k=k)
+
+    def has_text_index(self) -> bool:
+        """Would `search_text` find what is stored? Not before the first `optimize`."""
+        from ragctl.stores.pgvector_lexical_search import PgVectorLexicalSearch
+
+        return PgVectorLexicalSearch(self._connection, **self._lexical_of).ready()
+
+    def optimize(self, *, exact: bool = False, tell: Callable[[str], None] | None = None) -> None:
+        """Brings up to date what searches rest on and writers leave alone. For the end of an ingest.
+
+        Lexical search: adds what it needs for chunks of a release that knew none, makes its index, and
+        counts in how many chunks each word is, unless at most 2 % of the chunks came or went since that
+        was counted last. In between, a word's frequency may be off by that much, and new words count
+        as rare, whatever an unfinished ingest has added; what is found is always what is stored.
+
+        Dense search: builds the HNSW index, if there are enough chunks for it. It is kept up by every
+        write from then on. Call this outside a transaction: a build may take minutes.
+
+        Args:
+            tell: gets a sentence before a build, and for whatever it has to do without.
+            exact: count words in any case. A word of several deleted chunks stays in the table of
+                frequencies until then.
+
+        Raises:
+            Mismatch: the tables are gone.
+        """
+        from ragctl.stores.pgvector_lexical_upkeep import PgVectorLexicalUpkeep
+
+        with tables_expected():
+            PgVectorLexicalUpkeep(self._connection, **self._lexical_of).optimize(exact=exact)
+            if self._hnsw.build(tell=tell):
+                self._dense.forget()
 
     def counts(self) -> tuple[int, int]:
         """(documents, chunks) in the tables; (0, 0) if the tables are gone."""
@@ -307,7 +372,7 @@ class PgVectorStore:
         """A document's chunks in order: ordinal, start, end, line, page, sheet, headings, tokens, text."""
         from psycopg.rows import dict_row
 
-        with _tables_expected(), self._connection.cursor(row_factory=dict_row) as cursor:
+        with tables_expected(), self._connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(
                 self._sql(
                     """
@@ -323,7 +388,7 @@ class PgVectorStore:
 
     def _execute(self, statement: str, parameters: Sequence[object] = (), *, binary: bool = False) -> Any:
         composed = self._sql(statement, beside_placeholders=bool(parameters))
-        with _tables_expected():
+        with tables_expected():
             return self._connection.execute(composed, parameters or None, binary=binary)
 
     def _sql(self, statement: str, *, beside_placeholders: bool) -> sql.Composed:
@@ -333,41 +398,7 @@ class PgVectorStore:
         percent = "%%" if beside_placeholders else "%"
         names = {
             key: sql.Identifier(*(part.replace("%", percent) for part in name))
-            for key, name in self._tables.items()
+            for key, name in {**self._tables, **self._lexical.tables}.items()
         }
         inputs = sql.Identifier(self._inputs.replace("%", percent))
         return sql.SQL(statement).format(**names, inputs=inputs, dimension=sql.Literal(self._dimension))
-
-
-def _make_extension(connection: Connection[Any]) -> None:
-    import psycopg
-    from pgvector.psycopg import register_vector
-    from psycopg.types import TypeInfo
-
-    if TypeInfo.fetch(connection, "vector") is not None:
-        return
-    try:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        register_vector(connection)
-    except (psycopg.ProgrammingError, psycopg.NotSupportedError, psycopg.errors.UndefinedFile) as error:
-        raise Unavailable(
-            f"the database has no type `vector` to use: {str(error).splitlines()[0]}",
-            where="store",
-            hint="install pgvector on the server, then let the database's owner run "
-            "CREATE EXTENSION vector, in a schema on the search_path",
-        ) from error
-
-
-@contextmanager
-def _tables_expected() -> Iterator[None]:
-    """Tables that are gone were dropped by another run, which replaced their generation, or by hand."""
-    from psycopg.errors import UndefinedColumn, UndefinedTable
-
-    try:
-        yield
-    except (UndefinedTable, UndefinedColumn) as error:
-        raise Mismatch(
-            f"the tables of the index are gone, or a part of them: {str(error).splitlines()[0]}",
-            where="store",
-            hint="run the command again; if they are still gone, `ragctl doctor SPEC` says more",
-        ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ragctl.types import EmbeddedDocument, Hit
@@ -44,8 +44,18 @@ def chunk_rows(document: EmbeddedDocument) -> Iterator[tuple[Any, ...]]:
 
 def hit_of(number: int, row: tuple[Any, ...]) -> Hit:
     """The hit of a search's row, the `number`th from 1; the row begins with the cosine distance."""
-    distance, source, path, uri, title, metadata, start, end, text, headings, line, page, sheet = row
-    score = 1.0 - float(distance)
+    distance, *columns = row
+    return _hit("dense", number, 1.0 - float(distance), columns)
+
+
+def lexical_hit(number: int, row: tuple[Any, ...]) -> Hit:
+    """The same of a search by words; the row begins with the BM25 score."""
+    score, *columns = row
+    return _hit("lexical", number, float(score), columns)
+
+
+def _hit(kind: str, number: int, score: float, columns: Sequence[Any]) -> Hit:
+    source, path, uri, title, metadata, start, end, text, headings, line, page, sheet = columns
     return Hit(
         score=score,
         source=source,
@@ -60,5 +70,5 @@ def hit_of(number: int, row: tuple[Any, ...]) -> Hit:
         page=page,
         sheet=sheet,
         metadata=metadata,
-        trail={"dense": {"rank": number, "score": score}},
+        trail={kind: {"rank": number, "score": score}},
     )

@@ -91,8 +91,9 @@ def inconsistencies(connection: psycopg.Connection[Any], name: str, *, ended: bo
     }
     for identity, number, status in generations:
         prefix = f"{name}_g{number}"
-        there = {f"{prefix}_documents", f"{prefix}_chunks"} <= tables
-        tables -= {f"{prefix}_documents", f"{prefix}_chunks"}
+        own = {f"{prefix}_{kind}" for kind in ("documents", "chunks", "lexical", "terms")}
+        there = own <= tables
+        tables -= own
         if there:
             for row in _disagreements(connection, identity, prefix):
                 yield f"generation {number}: {row}"

@@ -2,8 +2,8 @@
 
     python tests/golden/outputs.py
 
-adds what is not pinned yet to `expected.json`, and changes nothing that is. So a change of output
-needs a new `output_version`, under which the new output is pinned; old entries may then go.
+adds what is not pinned yet to `expected.json`, new documents among it, and changes nothing that is. So a
+change of output needs a new `output_version`, under which the new output is pinned; old entries may then go.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ragctl.providers.local.model_files import find_files, known_model
 from ragctl.providers.local.tokenizer import LocalTokenizer
 from ragctl.readers.auto import AutoReader
 from ragctl.splitters.auto import AutoSplitter
-from ragctl.types import Chunk, Document, Item
+from ragctl.types import RECORD_MEDIA_TYPE, Chunk, Document, Item
 
 HERE = Path(__file__).resolve().parent
 EXPECTED = HERE / "expected.json"
@@ -30,7 +30,8 @@ def read_all() -> dict[str, Document]:
     """The golden documents, by file name."""
     documents: dict[str, Document] = {}
     for path in sorted((HERE / "documents").iterdir()):
-        item = Item("golden", path.name, f"file:///{path.name}", "f")
+        declared = RECORD_MEDIA_TYPE if path.suffix == ".json" else None
+        item = Item("golden", path.name, f"file:///{path.name}", "f", media_type=declared)
         # line ends as in the repository, however it was checked out
         (documents[path.name],) = AutoReader().read(item, path.read_bytes().replace(b"\r\n", b"\n"))
     return documents
@@ -75,7 +76,8 @@ def expected() -> Outputs:
 
 def _pin() -> None:
     tokenizer = LocalTokenizer(find_files(known_model("all-MiniLM-L6-v2")))
-    pinned = {**outputs(tokenizer), **expected()}
+    made, old = outputs(tokenizer), expected()
+    pinned = {maker: {**made.get(maker, {}), **old.get(maker, {})} for maker in made.keys() | old.keys()}
     makers = ",\n".join(f" {json.dumps(maker)}: {{\n{_lines(pinned[maker])}\n }}" for maker in sorted(pinned))
     EXPECTED.write_text(f"{{\n{makers}\n}}\n", encoding="utf-8", newline="\n")
 

@@ -10,8 +10,9 @@ import pytest
 from readers.reading import read
 
 from ragctl.errors import EmptyDocument, MalformedDocument
-from ragctl.readers.auto import AutoReader, reader_for, reader_versions
-from ragctl.types import Item
+from ragctl.readers.auto import AutoReader, reader_for, reader_versions, recipe_readers
+from ragctl.readers.record import RecordReader
+from ragctl.types import RECORD_MEDIA_TYPE, Item
 
 
 def item(path: str, media_type: str | None = None) -> Item:
@@ -90,6 +91,14 @@ def test_a_declared_media_type_comes_before_the_name() -> None:
     assert reader_for(item("a.md", "application/pdf")).reason == "no reader for application/pdf"
 
 
+def test_records_are_declared_by_their_source_and_never_guessed() -> None:
+    for head in (None, b'{"text": "a"}', b""):
+        reader = reader_for(item("a.txt#1", RECORD_MEDIA_TYPE), head).reader
+        assert reader is not None
+        assert reader.name == "record"
+    assert reader_for(item("a.json"), b'{"text": "a"}').reader is None
+
+
 def test_auto_refuses_what_no_reader_takes() -> None:
     with pytest.raises(MalformedDocument, match=r"no reader for \.py files"):
         AutoReader().read(item("a.py"), b"import os")
@@ -126,10 +135,25 @@ def test_metadata_of_the_item_wins() -> None:
 
 
 def test_versions_load_no_parser() -> None:
-    assert reader_versions().keys() == {"text", "markdown", "rst", "html"}
+    assert reader_versions().keys() == {"text", "markdown", "rst", "html", "record"}
     code = (
         "import sys; from ragctl.readers.auto import reader_versions; reader_versions();"
         "print(sorted({'lxml', 'markdown_it', 'yaml', 'charset_normalizer', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_recipes_from_before_there_were_records_stay() -> None:
+    before = {"text": 1, "markdown": 1, "rst": 1, "html": 1}
+    assert recipe_readers(records=False) == before
+    assert recipe_readers(records=True) == before
+
+
+def test_a_later_record_reader_makes_another_recipe_where_there_are_records(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = recipe_readers(records=False)
+    monkeypatch.setattr(RecordReader, "output_version", RecordReader.output_version + 1)
+    assert recipe_readers(records=False) == before
+    assert recipe_readers(records=True) == {**before, "record": RecordReader.output_version}

@@ -76,11 +76,42 @@ def test_json_keeps_its_shape(filled: Workspace) -> None:
     )
     assert hit["line"] == 1
     assert hit["uri"].startswith("file:///")
-    assert 0 < hit["score"] <= 1
-    assert hit["trail"] == {"dense": {"rank": 1, "score": hit["score"]}}
+    assert list(hit["trail"]) == ["dense", "lexical"]
+    assert hit["trail"]["dense"]["rank"] == hit["trail"]["lexical"]["rank"] == 1
+    assert hit["score"] == pytest.approx(2)  # first in both lists
     assert hit["text"] == PAGES["hours.md"][hit["start"] : hit["end"]]
     assert answer["usage"]["tokens"] > 0
     assert answer["timings"]["total_ms"] >= answer["timings"]["query_ms"] >= answer["timings"]["embed_ms"] > 0
+
+
+@pytest.mark.parametrize("mode", ["dense", "lexical"])
+def test_one_search_alone_keeps_its_scores(filled: Workspace, mode: str) -> None:
+    filled.spec(ask={"query": {"mode": mode}})
+    answer = filled.call("ask", "When does the shop close?", "--format", "json").json
+    hit = answer["hits"][0]
+    assert hit["trail"] == {mode: {"rank": 1, "score": hit["score"]}}
+    assert f"{mode}_ms" in answer["timings"]
+    assert ("embed_ms" in answer["timings"]) is (mode == "dense")
+
+
+def test_words_find_what_vectors_miss(filled: Workspace) -> None:
+    filled.write("codes.md", "# Codes\n\nThe error XK-4711 means that the lid is open.\n")
+    filled.ingest()
+    filled.spec(ask={"query": {"mode": "lexical"}})
+    hits = filled.call("ask", "XK-4711", "--format", "json").json["hits"]
+    assert [hit["document"] for hit in hits] == ["codes.md"]
+    assert filled.call("ask", "zzz", "--format", "json").json["hits"] == []
+
+
+def test_explain_shows_ranks_scores_and_times(filled: Workspace) -> None:
+    shown = filled.call("ask", "When does the shop close?", "--explain", "--top", "2")
+    assert shown.code == 0, shown.err
+    header = next(line for line in shown.out.splitlines() if line.startswith("#"))
+    assert header.split() == ["#", "passage", "dense", "lexical", "score"]
+    assert "#1 0." in shown.out
+    last = shown.out.splitlines()[-1]
+    assert last.startswith("milliseconds: query ")
+    assert all(f"{step} " in last for step in ("embed", "dense", "lexical", "dedupe", "rank", "total"))
 
 
 def test_the_same_text_is_one_hit(filled: Workspace) -> None:

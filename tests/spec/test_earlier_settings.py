@@ -10,7 +10,7 @@ import pytest
 from ragctl.errors import Mismatch
 from ragctl.spec.earlier_settings import with_settings
 from ragctl.spec.load import LoadedSpec, load_spec
-from ragctl.spec.recipe import recipe_settings
+from ragctl.spec.recipe import recipe_settings, recorded_language
 
 
 def load(folder: Path, **sections: object) -> LoadedSpec:
@@ -39,12 +39,25 @@ def test_without_settings_the_spec_stays_as_it_is(tmp_path: Path) -> None:
     assert with_settings(now, {}).spec == now.spec
 
 
+def test_a_language_that_was_not_recorded_was_english(tmp_path: Path) -> None:
+    recorded = recipe_settings(load(tmp_path, chunk={"language": "english"}).spec)
+    assert "language" not in recorded["chunk"]  # as in what earlier releases recorded
+    now = load(tmp_path, chunk={"language": "german"})
+    assert with_settings(now, recorded).spec.chunk.language == "english"
+    assert with_settings(now, recipe_settings(now.spec)).spec == now.spec
+    assert [recorded_language(one) for one in ({}, recorded, recipe_settings(now.spec))] == [
+        "english",
+        "english",
+        "german",
+    ]
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
         ({"chunk": {"by_moonlight": True}}, "by_moonlight"),
         ({"chunk": {"max_tokens": "many"}}, "max_tokens"),
-        ({"embed": {"model": "forgotten"}}, "model"),
+        ({"embed": {"provider": "forgotten"}}, "provider"),
     ],
 )
 def test_what_this_release_does_not_know(

@@ -42,11 +42,20 @@ def moved(before: Recipe, after: Recipe) -> set[str]:
         ({"chunk": {"min_tokens": 8}}, {"chunk"}),
         ({"chunk": {"context": ("title",)}}, {"chunk"}),
         ({"chunk": {"context": ("headings", "title")}}, {"chunk"}),
+        ({"chunk": {"language": "german"}}, {"chunk"}),
+        ({"chunk": {"language": "english"}}, set()),
         ({"extract": {"max_bytes": 5}}, set()),
         ({"store": {"existing": "skip", "keep_generations": 3, "index": "x"}}, set()),
         ({"ask": {"query": {"k": 10}, "rank": {"top_n": 3}}}, set()),
         ({"max_failures": 9, "name": "other"}, set()),
         ({"sources": ({"type": "directory", "path": "x", "metadata": {"a": 1}},)}, set()),
+        ({"sources": ({"type": "jsonl", "path": "x", "text": ("a", "b")},)}, set()),
+        ({"embed": {"model": "./mine"}}, {"embed"}),
+        ({"embed": {"revision": "main"}}, {"embed"}),
+        ({"embed": {"query_prefix": "query: "}}, {"embed"}),
+        ({"embed": {"passage_prefix": ""}}, {"embed"}),
+        ({"embed": {"revision": None, "query_prefix": None}}, set()),
+        ({"ask": {"rank": {"provider": "local", "model": "./cross"}}}, set()),
         ({"chunk": {"max_tokens": 256}, "embed": {"provider": "local"}}, set()),  # the defaults, written out
     ],
     ids=_name,
@@ -75,7 +84,11 @@ def test_versions_of_the_parts(changed: dict[str, Any], parts: set[str]) -> None
 
 def test_every_setting_of_the_three_sections_is_tried_or_has_one_choice() -> None:
     """A new setting must get a line in the tests above."""
-    tried = {"extract": {"max_bytes"}, "chunk": {"max_tokens", "overlap", "min_tokens", "context"}}
+    tried = {
+        "extract": {"max_bytes"},
+        "chunk": {"max_tokens", "overlap", "min_tokens", "context", "language"},
+        "embed": {"model", "revision", "query_prefix", "passage_prefix"},
+    }
     spec = Spec.model_validate(MINIMAL)
     for name in ("extract", "chunk", "embed"):
         section: Section = getattr(spec, name)

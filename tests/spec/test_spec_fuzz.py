@@ -13,6 +13,7 @@ from ragctl.errors import SpecError
 from ragctl.spec.airflow_settings import AirflowSettings, StageTask
 from ragctl.spec.example import example_text
 from ragctl.spec.load import load_spec
+from ragctl.spec.source_settings import DirectorySource, JsonlSource
 
 SEED = example_text()
 LINES = [line for line in SEED.splitlines() if line.strip() and not line.lstrip().startswith("#")]
@@ -109,6 +110,27 @@ def test_any_structure_of_known_keys(path: Path, document: object) -> None:
 def test_any_value_of_a_section(path: Path, document: object) -> None:
     import yaml
 
+    loads_or_says_why(path, yaml.safe_dump(document).encode("utf-8", "backslashreplace"))
+
+
+@quick
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"type": st.one_of(st.sampled_from(["directory", "jsonl", "jsnl"]), documents())},
+            optional={
+                key: documents()
+                for key in sorted({*DirectorySource.model_fields, *JsonlSource.model_fields} - {"type"})
+            },
+        ),
+        min_size=1,
+        max_size=2,
+    )
+)
+def test_any_value_of_a_source(path: Path, sources: object) -> None:
+    import yaml
+
+    document = {"name": "docs", "sources": sources}
     loads_or_says_why(path, yaml.safe_dump(document).encode("utf-8", "backslashreplace"))
 
 

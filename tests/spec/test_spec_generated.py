@@ -49,7 +49,8 @@ def test_there_are_ready_specs() -> None:
 def test_ready_specs_are_sound(path: Path) -> None:
     loaded = load_spec(path)
     for source in loaded.spec.sources:
-        assert loaded.resolve(source.path).is_dir()
+        place = loaded.resolve(source.path)
+        assert place.is_dir() if source.type == "directory" else place.is_file()
     first = path.read_text(encoding="utf-8").splitlines()[0]
     match = re.fullmatch(r"# yaml-language-server: \$schema=(.+)", first)
     assert match
@@ -68,7 +69,7 @@ def test_the_example_shows_every_key_at_its_default() -> None:
 
 def test_what_the_example_shows_in_comments_is_sound(tmp_path: Path) -> None:
     text = example_text()
-    for key in ("dsn_env", "schedule", "stages", "connections"):
+    for key in ("id", "dsn_env", "schedule", "stages", "connections"):
         commented = re.search(rf"(?m)^( *)# {key}:.*\n((?:\1#   .*\n)*)", text)
         assert commented
         block = commented.group().replace(f"{commented.group(1)}# ", commented.group(1))
@@ -76,6 +77,8 @@ def test_what_the_example_shows_in_comments_is_sound(tmp_path: Path) -> None:
     path = tmp_path / "docs.yaml"
     path.write_text(text, encoding="utf-8")
     spec = load_spec(path).spec
+    assert spec.sources[1].type == "jsonl"
+    assert spec.sources[1].id == "id"
     assert spec.store.dsn_env == "RAGCTL_DSN"
     assert spec.airflow.schedule == "0 5 * * 2"
     assert [stage for stage in spec.airflow.stages if not spec.airflow.task_of(stage).has_airflow] == [
@@ -91,6 +94,9 @@ def test_the_reference_says_what_a_value_is() -> None:
     assert rows["single_host"] == "`true` or `false` | `false`"
     assert rows["timeout"] == "whole number, 1 to 604800 | none"
     assert rows["retries"] == "whole number, 0 to 100 | `airflow.retries`"  # a stage's: the later one
+    assert rows["metadata_fields"] == "list of texts | `[]`"
+    assert rows["id"] == "text | `id`, or `_id` where a record has no `id`"
+    assert rows["sources"] == "list of mappings | **required**"
     assert rows["tags"] == 'list of texts | `["ragctl"]`'
     assert rows["stages"] == "mapping of mappings | `{}`"
     assert rows["python_version"] == "`3.11` or `3.12` or `3.13` | none"
@@ -103,6 +109,8 @@ def test_the_reference_names_every_key_once_under_its_section() -> None:
     pages = re.split(r"(?m)^## ", reference_text())
     for where, section in sections():
         title = f"`{where.replace('.N', '[]')}`" if where else "The top level"
+        if where == "sources.N":
+            title += f" with `type: {get_args(section.model_fields['type'].annotation)[0]}`"
         (page,) = [page for page in pages if page.split("\n")[0] == title]
         assert re.findall(r"(?m)^\| `(\w+)` \|", page) == list(section.model_fields)
         assert "| |" not in page.replace(" |\n|", "")  # no empty cell

@@ -34,7 +34,7 @@ def test_the_shortest_spec_has_every_default(tmp_path: Path) -> None:
     assert (spec.embed.provider, spec.embed.model) == ("local", "all-MiniLM-L6-v2")
     assert (spec.store.type, spec.store.index, spec.store.existing) == ("pgvector", "my_docs", "replace")
     assert (spec.store.keep_generations, spec.store.dsn_env) == (1, None)
-    assert (spec.ask.query.mode, spec.ask.query.k) == ("dense", 50)
+    assert (spec.ask.query.mode, spec.ask.query.k) == ("hybrid", 50)
     assert (spec.ask.rank.provider, spec.ask.rank.top_n) == ("none", 8)
     assert spec.max_failures == 0
 

@@ -40,7 +40,8 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *overri
         ),
         (
             "embed: {selection_criteria: {}}",
-            "4:9: embed.selection_criteria: unknown key; known here: provider, model",
+            "4:9: embed.selection_criteria: unknown key; known here: provider, model, revision, "
+            "query_prefix, passage_prefix",
         ),
         ("name: again", "4:1: name: is given twice; the first one is at docs.yaml:1:1"),
         (
@@ -56,10 +57,32 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *overri
             "4:16: embed.model: unknown model 'all-minilm-l6-v2'; did you mean 'all-MiniLM-L6-v2'?",
         ),
         (
+            "embed: {model: ~/models/mine}",
+            "4:16: embed.model: ~ is not expanded; write the path relative to the spec file, or in full",
+        ),
+        (
+            "embed: {model: ' '}",
+            "4:16: embed.model: must not be empty; name a model, such as all-MiniLM-L6-v2",
+        ),
+        ("ask: {rank: {model: ./cross}}", "4:21: ask.rank.model: is for `provider: local`"),
+        (
+            "ask: {rank: {provider: local}}",
+            "4:13: ask.rank.model: is missing; name the cross-encoder's folder, package or place on the hub",
+        ),
+        (
+            "ask: {rank: {provider: local, model: x, candidates: 3}}",
+            "4:53: ask.rank.candidates: must be at least top_n (8), not 3",
+        ),
+        (
             "store: {existing: keep}",
             "4:19: store.existing: unknown value 'keep'; known: 'replace' or 'skip' or 'error'",
         ),
-        ("ask: {query: {mode: 3}}", "4:21: ask.query.mode: must be 'dense', not a number"),
+        (
+            "ask: {query: {mode: 3}}",
+            "4:21: ask.query.mode: must be 'hybrid' or 'dense' or 'lexical', not a number",
+        ),
+        ("ask: {query: {dense_weight: -1}}", "4:29: ask.query.dense_weight: must be at least 0, not -1"),
+        ("ask: {query: {dense_weight: two}}", "4:29: ask.query.dense_weight: must be a number, not text"),
         (
             "chunk: {context: [heading]}",
             "4:19: chunk.context.0: unknown value 'heading'; did you mean 'headings'?",
@@ -127,9 +150,54 @@ def test_one_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, added: str
 @pytest.mark.parametrize(
     ("source", "mistake"),
     [
-        ("{path: a}", "2:11: sources.0.type: is missing; for example `type: directory`"),
+        ("{path: a}", "2:11: sources.0.type: is missing; it takes `type: directory` or `type: jsonl`"),
         ("{type: directory}", "2:11: sources.0.path: is missing"),
-        ("{type: dir, path: a}", "2:18: sources.0.type: unknown type 'dir'; known: 'directory'"),
+        ("{type: dir, path: a}", "2:18: sources.0.type: unknown type 'dir'; known: 'directory' or 'jsonl'"),
+        ("{type: jsnl, path: a}", "2:18: sources.0.type: unknown type 'jsnl'; did you mean 'jsonl'?"),
+        ("{type: JSONL, path: a}", "2:18: sources.0.type: unknown type 'JSONL'; did you mean 'jsonl'?"),
+        ("{type: 5, path: a}", "2:18: sources.0.type: must be 'directory' or 'jsonl', not a number"),
+        ("{type: [jsonl], path: a}", "2:18: sources.0.type: must be 'directory' or 'jsonl', not a list"),
+        ("{type: , path: a}", "2:18: sources.0.type: has no value; it must be 'directory' or 'jsonl'"),
+        ("{type: jsonl}", "2:11: sources.0.path: is missing"),
+        ("{type: jsonl, path: ''}", "2:31: sources.0.path: must not be empty; write the name of a file"),
+        (
+            "{type: jsonl, path: ~/a.jsonl}",
+            "2:31: sources.0.path: ~ is not expanded; write the path relative to the spec file, or in full",
+        ),
+        (
+            "{type: jsonl, path: a, include: ['*.md']}",
+            "2:34: sources.0.include: is not known for 'jsonl' but for 'directory'; "
+            "known here: type, path, name, id, text, title, metadata, metadata_fields",
+        ),
+        (
+            "{type: directory, path: a, title: x}",
+            "2:38: sources.0.title: is not known for 'directory' but for 'jsonl'; "
+            "known here: type, path, name, include, exclude, metadata",
+        ),
+        (
+            "{type: jsonl, path: a, metadata_field: [x]}",
+            "2:34: sources.0.metadata_field: unknown key; did you mean 'metadata_fields'?",
+        ),
+        ("{type: jsonl, path: a, text: body}", "2:40: sources.0.text: must be a list; write ['body']"),
+        ("{type: jsonl, path: a, text: []}", "2:40: sources.0.text: needs at least one entry"),
+        ("{type: jsonl, path: a, text: [a, a]}", "2:40: sources.0.text: names a field twice"),
+        (
+            "{type: jsonl, path: a, text: [a, '']}",
+            "2:44: sources.0.text.1: must not be empty; write the name of a record's field",
+        ),
+        (
+            "{type: jsonl, path: a, id: 5}",
+            "2:38: sources.0.id: must be text, and YAML reads this as a number; quote it",
+        ),
+        (
+            "{type: jsonl, path: a, metadata_fields: [pub-date]}",
+            "2:52: sources.0.metadata_fields.0: must be letters, digits and _, at most 63, "
+            "beginning with a letter or _, not 'pub-date'",
+        ),
+        (
+            "{type: jsonl, path: a, metadata: {year: 1}, metadata_fields: [x, year]}",
+            "2:72: sources.0.metadata_fields: 'year' has a fixed value under metadata",
+        ),
         (
             "{type: directory, path: ''}",
             "2:35: sources.0.path: must not be empty; write . for the folder that the spec is in",
@@ -200,6 +268,31 @@ def test_one_mistake_in_a_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, mistake: str
 ) -> None:
     assert mistakes(tmp_path, monkeypatch, f"name: docs\nsources: [{source}]\n") == [f"docs.yaml:{mistake}"]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("{type: jsnl, path: a, include: [x], name: a/b}", ["type", "include", "name"]),
+        ("{type: csv, path: a, text: a, title: 5}", ["type", "text", "title"]),
+        ("{path: a, exclude: x}", ["type", "exclude"]),
+        ("{type: dir}", ["path", "type"]),
+        ("{}", ["path", "type"]),
+    ],
+)
+def test_a_source_of_no_type_is_looked_at_as_what_was_most_likely_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, found: list[str]
+) -> None:
+    lines = mistakes(tmp_path, monkeypatch, f"name: docs\nsources: [{source}]\n")
+    assert [line.split(": ")[1] for line in lines] == [f"sources.0.{key}" for key in found]
+
+
+def test_a_key_of_a_source_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = HEAD + "extract: {metadata: {}}\n"
+    assert mistakes(tmp_path, monkeypatch, text) == [
+        "docs.yaml:4:11: extract.metadata: is not known here but under 'sources.N'; "
+        "known here: reader, max_bytes"
+    ]
 
 
 def test_what_is_required(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,11 @@ def test_names_are_quoted(connection: psycopg.Connection[Any], schema: str, pref
         "SELECT tablename FROM pg_tables WHERE schemaname = %s AND starts_with(tablename, %s)",
         (schema, prefix),
     ).fetchall()
-    assert sorted(tables) == [(f"{prefix}_chunks",), (f"{prefix}_documents",)]
+    kinds = ("chunks", "documents", "lexical", "terms")
+    assert sorted(tables) == [(f"{prefix}_{kind}",) for kind in kinds]
+    store.optimize()
+    store.optimize()
+    assert [hit.text for hit in store.search_text(["two"], k=5)[0]] == ["two"]
     assert store.delete([("docs", "100%.md")]) == 2
     store.drop()
     assert not store.exists()

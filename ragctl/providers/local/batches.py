@@ -24,11 +24,13 @@ class Batch:
         positions: number of each row's input.
         ids: shape (rows, tokens), padded with 0.
         lengths: shape (rows,), tokens that count in each row.
+        second: shape (rows,), where the second segment begins in each row; None where there are no pairs.
     """
 
     positions: tuple[int, ...]
     ids: TokenIds
     lengths: TokenIds
+    second: TokenIds | None = None
 
 
 def pack(inputs: Sequence[TokenIds], *, batch_tokens: int, first: int = 0) -> Iterator[Batch]:

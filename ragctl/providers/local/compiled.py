@@ -1,4 +1,4 @@
-"""The encoder made ready for this processor, and proof that its vectors are right.
+"""A model made ready for this processor, in the fastest number format that gives the right results.
 
 Nothing is cached on disk: building the graph and compiling it take about 0.2 s, hardly more than
 loading a compiled model, and there is nothing that could be stale, damaged or written twice at once.
@@ -6,191 +6,170 @@ loading a compiled model, and there is nothing that could be stale, damaged or w
 
 from __future__ import annotations
 
-import json
-import os
-import sys
+import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from ragctl.errors import MissingPackage, Unavailable
-from ragctl.providers.local.batches import Batch, pack
-from ragctl.providers.local.model_files import CONFIG, WEIGHTS, ModelFiles
+from ragctl.errors import Unavailable, UsageError
+from ragctl.providers.local.batches import Batch
+from ragctl.providers.local.checks import Check, encoder_check, refuse_other_vocabulary, scorer_check
+from ragctl.providers.local.description import CONFIG, WEIGHTS
 from ragctl.providers.local.processors import processor_quota
+from ragctl.providers.local.runtime import FULL, Goal, half_formats, import_openvino, settings_for
 from ragctl.providers.local.tokenizer import LocalTokenizer
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Vectors = NDArray[np.float32]
+    from ragctl.providers.local.cross_model import CrossFiles
+    from ragctl.providers.local.model_files import ModelFiles
 
-Goal = Literal["throughput", "latency"]
+    Outputs = NDArray[np.float32]
 
-MIN_COSINE = 0.9999
-"""Least cosine to the reference vectors (sentence-transformers, float32) that is let pass."""
-
-_import_lock = Lock()
-_process: int | None = None
-"""The process that uses OpenVINO, once one does."""
+_LOG = logging.getLogger("ragctl")
 
 
 class CompiledEncoder:
-    """An encoder that threads may share.
+    """A model that threads may share.
 
     Attributes:
-        precision: what the processor multiplies in: `bf16` or `f32`.
+        precision: what the processor multiplies in: `bf16`, `f16` or `f32`.
         parallel: how many `infer` calls at once use the processor fully.
     """
 
     def __init__(self, compiled: Any, precision: str) -> None:
         self.precision = precision
         self.parallel = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self._names = [one.get_any_name() for one in compiled.inputs]
         self._compiled = compiled
         self._idle: SimpleQueue[Any] = SimpleQueue()
 
-    def infer(self, batch: Batch) -> Vectors:
-        """Vectors of unit length, shape (rows, dimension). Blocks; other Python threads run on."""
+    def infer(self, batch: Batch) -> Outputs:
+        """Vectors of unit length, shape (rows, dimension), or scores, (rows, 1).
+
+        Blocks; other Python threads run on.
+        """
         try:
             request = self._idle.get_nowait()
         except Empty:
             request = self._compiled.create_infer_request()
-        request.infer({"ids": batch.ids, "lengths": batch.lengths}, share_inputs=True)
-        vectors: Vectors = request.get_output_tensor(0).data.copy()
+        inputs = {name: getattr(batch, name) for name in self._names}
+        request.infer(inputs, share_inputs=True)
+        outputs: Outputs = request.get_output_tensor(0).data.copy()
         self._idle.put(request)
-        return vectors
+        return outputs
 
 
 def compile_encoder(
     files: ModelFiles, tokenizer: LocalTokenizer, *, goal: Goal, threads: int | None = None
 ) -> CompiledEncoder:
-    """Builds, compiles and checks the encoder.
+    """Builds, compiles and checks an encoder.
 
-    `throughput` runs several batches at once, in bfloat16 where the processor multiplies it natively
-    and the vectors stay within `MIN_COSINE`; `latency` runs one at a time in float32, which is as
-    fast for a single question and exact.
+    `throughput` runs several batches at once, in 16 bits where the processor multiplies them natively
+    and the vectors stay near enough, see `checks.py`; `latency` runs one at a time in float32, which is
+    as fast for a single question and exact.
 
     Args:
         threads: most threads to use; None: what affinity and the container's quota allow.
 
     Raises:
         MissingPackage: OpenVINO is not installed.
+        UsageError: the model's files do not fit one another.
         Unavailable: a file is damaged, or this processor computes other vectors.
     """
-    ov = import_openvino()
-    # Hashing releases the interpreter's lock, so it costs next to nothing beside building the graph.
-    with ThreadPoolExecutor(1, thread_name_prefix="ragctl-checksum") as beside:
-        intact = beside.submit(files.verify, WEIGHTS)
-        try:
-            core = ov.Core()
-            model = _build(files)
-        finally:
-            # Raises if the file is damaged, instead of whatever building made of it.
-            intact.result()
-    reference = _Reference(files, tokenizer)
-    cosine = 0.0
-    for precision in _precisions(core, goal):
-        settings = _settings(goal, precision, threads or processor_quota())
-        encoder = CompiledEncoder(core.compile_model(model, "CPU", settings), precision)
-        cosine = reference.least_cosine(encoder)
-        if cosine >= MIN_COSINE:
-            return encoder
-    raise Unavailable(
-        f"{files.model.name} computes wrong vectors on this processor: cosine to the reference "
-        f"{cosine:.5f}, at least {MIN_COSINE} expected",
-        hint="report it with the processor's name and the version of openvino",
-    )
+
+    def build() -> Any:
+        import json
+
+        from ragctl.providers.local.architecture import Architecture
+        from ragctl.providers.local.graph import encode
+        from ragctl.providers.local.pooling import sentence_graph
+        from ragctl.providers.local.weights import read_linear, read_weights, words_in
+
+        shape = Architecture.from_config(json.loads(files.read(CONFIG)))
+        weights = read_weights(files.path(WEIGHTS), shape.family)
+        modules = files.model.modules
+        if files.model.reference is None:
+            refuse_other_vocabulary(tokenizer, words_in(weights))
+        dense = [read_linear(files.path(f"{step.folder}/{WEIGHTS}")) for step in modules.dense]
+        return sentence_graph(encode(shape, weights), modules, dense)
+
+    check = encoder_check(files.model, tokenizer)
+    names = [name for name in files.model.sha256 if name.endswith(WEIGHTS)]
+    return _Compiler(files, names, goal, threads).run(build, check)
 
 
-def refuse_after_fork() -> None:
-    """Notes the process at first use.
-
-    Raises:
-        Unavailable: OpenVINO was used before this process was forked; it would hang or crash here.
-    """
-    global _process
-    if _process is None:
-        _process = os.getpid()
-    if _process != os.getpid():
-        raise Unavailable(
-            "the local embedder was in use before this process was forked, and does not survive that",
-            hint="start processes with the method 'spawn', or fork before anything is embedded",
-        )
-
-
-def import_openvino() -> Any:
-    """Imports OpenVINO without its model converter, whose import sends an event to Google Analytics.
-
-    `openvino` imports `openvino.tools.ovc`, which by default writes a client id to the home directory
-    and sends "import" over the network; it does without where the converter cannot be imported. A
-    process that had imported OpenVINO before is left as it is.
+def compile_scorer(
+    files: CrossFiles, tokenizer: LocalTokenizer, *, threads: int | None = None
+) -> CompiledEncoder:
+    """Builds, compiles and checks a cross-encoder; its outputs are logits.
 
     Raises:
-        MissingPackage: there is no OpenVINO, or it cannot be loaded on this platform.
+        See `compile_encoder`.
     """
-    with _import_lock:
-        block = "openvino" not in sys.modules
-        if block:
-            sys.modules["openvino.tools.ovc"] = None  # type: ignore[assignment]
-        try:
-            import openvino
-        except ImportError as error:
-            raise MissingPackage(
-                f"openvino, which runs local models, cannot be loaded: {error}", hint="pip install openvino"
-            ) from error
-        finally:
-            if block:
-                del sys.modules["openvino.tools.ovc"]
-        return openvino
+
+    def build() -> Any:
+        from ragctl.providers.local.graph import encode
+        from ragctl.providers.local.scoring import scoring_graph
+        from ragctl.providers.local.weights import read_weights, words_in
+
+        shape = files.model.description.architecture
+        weights = read_weights(files.path(WEIGHTS), shape.family)
+        refuse_other_vocabulary(tokenizer, words_in(weights))
+        return scoring_graph(shape, encode(shape, weights, pairs=files.model.description.segments), weights)
+
+    return _Compiler(files, [WEIGHTS], "throughput", threads).run(build, scorer_check(files.model, tokenizer))
 
 
-def _build(files: ModelFiles) -> Any:
-    from safetensors import safe_open
+class _Compiler:
+    def __init__(
+        self, files: ModelFiles | CrossFiles, weights: list[str], goal: Goal, threads: int | None
+    ) -> None:
+        self._files = files
+        self._weights = weights
+        self._goal = goal
+        self._threads = threads or processor_quota()
 
-    from ragctl.providers.local.graph import EncoderShape, build_graph
+    def run(self, build: Callable[[], Any], check: Check) -> CompiledEncoder:
+        ov = import_openvino()
+        core = ov.Core()
+        graph = self._built(build)
+        if self._goal == "throughput":
+            for precision in half_formats(core):
+                made = self._compile(core, graph, precision)
+                if check.passes(made, lambda: self._compile(core, graph, FULL)):
+                    return made
+                _LOG.warning(
+                    "%s is too coarse in %s (%s), and runs in %s", self._name, precision, check.found, FULL
+                )
+        made = self._compile(core, graph, FULL)
+        if not check.passes(made, None):
+            raise Unavailable(
+                f"{self._name} computes wrong vectors on this processor: {check.found}",
+                hint="report it with the processor's name and the version of openvino",
+            )
+        return made
 
-    shape = EncoderShape.from_config(json.loads(files.read(CONFIG)))
-    with safe_open(files.path(WEIGHTS), framework="numpy") as tensors:
-        weights = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
-    return build_graph(shape, weights)
+    @property
+    def _name(self) -> str:
+        return self._files.model.name
 
+    def _built(self, build: Callable[[], Any]) -> Any:
+        # Hashing releases the interpreter's lock, so it costs next to nothing beside building the graph.
+        with ThreadPoolExecutor(1, thread_name_prefix="ragctl-checksum") as beside:
+            intact = beside.submit(lambda: [self._files.verify(name) for name in self._weights])
+            try:
+                return build()
+            except (RuntimeError, ValueError, IndexError) as error:  # what OpenVINO and NumPy raise
+                where = str(self._files.folder)
+                raise UsageError(f"{self._name} cannot be built: {error}", where=where) from error
+            finally:
+                # Raises if a file is damaged, instead of whatever building made of it.
+                intact.result()
 
-def _precisions(core: Any, goal: Goal) -> tuple[str, ...]:
-    """Number formats to try, fastest first."""
-    if goal == "throughput" and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        return ("bf16", "f32")
-    return ("f32",)
-
-
-def _settings(goal: Goal, precision: str, threads: int | None) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "PERFORMANCE_HINT": goal.upper(),
-        "INFERENCE_PRECISION_HINT": precision,
-        # Pinned, the threads of two processes would share the first processors and leave others idle.
-        "ENABLE_CPU_PINNING": False,
-    }
-    if threads is not None:
-        settings["INFERENCE_NUM_THREADS"] = threads
-    return settings
-
-
-class _Reference:
-    """Texts whose vectors are known; of unlike lengths, so that padding and mask are checked too."""
-
-    def __init__(self, files: ModelFiles, tokenizer: LocalTokenizer) -> None:
-        import numpy as np
-
-        source = Path(__file__).parent / files.model.reference
-        known = json.loads(source.read_text(encoding="utf-8"))
-        self._vectors = np.array(known["vectors"], np.float32)
-        ids = tokenizer.token_ids(known["texts"])
-        (self._batch,) = pack(ids, batch_tokens=len(ids) * files.model.max_tokens)
-
-    def least_cosine(self, encoder: CompiledEncoder) -> float:
-        import numpy as np
-
-        expected = self._vectors[list(self._batch.positions)]
-        cosines = np.sum(encoder.infer(self._batch) * expected, axis=1)
-        return float(np.min(cosines)) if np.all(np.isfinite(cosines)) else -1.0
+    def _compile(self, core: Any, graph: Any, precision: str) -> CompiledEncoder:
+        settings = settings_for(self._goal, precision, self._threads)
+        return CompiledEncoder(core.compile_model(graph, "CPU", settings), precision)

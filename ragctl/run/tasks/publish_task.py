@@ -13,7 +13,7 @@ from typing import Any
 
 from ragctl.errors import IncompleteIngest, Mismatch, RagctlError
 from ragctl.run.cache_limit import limit_cache
-from ragctl.run.closing import delete_gone, publish
+from ragctl.run.closing import delete_gone, optimize, publish
 from ragctl.run.composition import Composition
 from ragctl.run.generation_choice import Target
 from ragctl.run.ignored_failures import IgnoredFailures
@@ -193,6 +193,9 @@ class _Ending:
         by_number = {one.number: one for one in (target.generation, *target.others)}
         delete_gone(self._composition, self._lease, self._gone(by_number))
         report.counts.deleted = self._plan["deleted"]
+        counts = report.counts
+        changed = bool(counts.added or counts.changed or counts.deleted)
+        optimize(self._composition, self._lease, target.generation, changed=changed)
         allow_partial = self._plan["allow_partial"]
         published = publish(self._composition, self._lease, target, allow_partial=allow_partial)
         report.published = published.done

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ragctl.errors import Unavailable
-from ragctl.providers.local import compiled
+from ragctl.providers.local import checks, compiled
 from ragctl.providers.local.compiled import compile_encoder
 from ragctl.providers.local.model_files import CONFIG, WEIGHTS, ModelFiles
 from ragctl.providers.local.tokenizer import LocalTokenizer
@@ -45,7 +45,7 @@ def test_too_coarse_a_number_format_gives_way_to_float32(
 ) -> None:
     if compile_encoder(minilm, tokenizer, goal="throughput").precision != "bf16":
         pytest.skip("this processor has no native bfloat16")
-    monkeypatch.setattr(compiled, "MIN_COSINE", 0.999999)
+    monkeypatch.setattr(checks, "MIN_COSINE", 0.999999)
     assert compile_encoder(minilm, tokenizer, goal="throughput").precision == "f32"
 
 

@@ -10,7 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from ragctl.errors import UsageError
-from ragctl.providers.local.compiled import import_openvino
+from ragctl.providers.local.architecture import Architecture
+from ragctl.providers.local.modules import Modules
+from ragctl.providers.local.runtime import import_openvino
 
 Array = NDArray[np.float64]
 
@@ -22,6 +24,7 @@ CONFIG: dict[str, Any] = {
     "intermediate_size": 48,
     "hidden_act": "gelu_new",
     "layer_norm_eps": 1e-5,
+    "max_position_embeddings": 20,
 }
 
 
@@ -88,25 +91,29 @@ def _encode(weights: dict[str, NDArray[np.float32]], ids: list[int]) -> Array:
 
 def test_the_graph_computes_what_bert_is_defined_as() -> None:
     ov = import_openvino()
-    from ragctl.providers.local.graph import EncoderShape, build_graph
+    from ragctl.providers.local.graph import encode
+    from ragctl.providers.local.pooling import sentence_graph
 
     weights = _weights()
     inputs = [[3, 14, 15, 9, 2, 6, 5], [3, 5], [49]]
     ids = np.full((3, 9), 7, np.int32)  # padded with a word: only the lengths may tell what counts
     for row, of_input in zip(ids, inputs, strict=True):
         row[: len(of_input)] = of_input
-    graph = build_graph(EncoderShape.from_config(CONFIG), weights)
+    graph = sentence_graph(encode(Architecture.from_config(CONFIG), weights), Modules(), [])
     compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     vectors = compiled({"ids": ids, "lengths": np.array([7, 2, 1], np.int32)})[0]
     np.testing.assert_allclose(vectors, [_encode(weights, of_input) for of_input in inputs], atol=2e-5)
 
 
-@pytest.mark.parametrize(
-    "change", [{"model_type": "t5"}, {"position_embedding_type": "relative_key"}, {"hidden_act": "swish"}]
-)
-def test_another_architecture_is_refused(change: dict[str, str]) -> None:
+def test_weights_that_do_not_fit_the_configuration_are_named() -> None:
     import_openvino()
-    from ragctl.providers.local.graph import EncoderShape
+    from ragctl.providers.local.graph import encode
 
-    with pytest.raises(UsageError, match="cannot run a model"):
-        EncoderShape.from_config({**CONFIG, **change})
+    shape = Architecture.from_config(CONFIG)
+    for name in ("encoder.layer.2.output.dense.weight", "embeddings.LayerNorm.bias"):
+        less = {key: value for key, value in _weights().items() if key != name}
+        with pytest.raises(UsageError, match=f"no weights '{name}'"):
+            encode(shape, less)
+    wrong = {**_weights(), "encoder.layer.1.attention.self.key.weight": np.zeros((32, 31), np.float32)}
+    with pytest.raises(UsageError, match=r"key\.weight' have the shape \(32, 31\)"):
+        encode(shape, wrong)
