@@ -14,7 +14,7 @@ AIRFLOW_PIP := $(AIRFLOW)/bin/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-lexical bench-retrieval chaos wheel clean
+.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval chaos wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 14
@@ -97,6 +97,9 @@ bench-reuse: setup ## What is embedded again after 1,000 renames, with another o
 
 bench-ledger: setup ## What planning and the ledger cost in an ingest of 10,000 small documents
 	$(BIN)/python benchmarks/ledger.py
+
+bench-encoder: setup ## The local encoder beside sentence-transformers, which REFERENCE_PYTHON=... has
+	$(BIN)/python benchmarks/encoder.py $(if $(REFERENCE_PYTHON),--reference-python $(REFERENCE_PYTHON))
 
 bench-lexical: setup ## Lexical search: quality beside exact BM25, recall of its candidates, speed by size
 	$(BIN)/python benchmarks/lexical.py

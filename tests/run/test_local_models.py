@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from providers.local.small_models import CROSS_MODELS, SENTENCE_MODELS, write_model
+from run.tasks.staged_run import ASKED, ASKED_AT_ONCE, StagedRun
 
 from ragctl.errors import ExitCode, SpecError, UsageError
 from ragctl.run.composition import Composition
@@ -15,6 +16,7 @@ from ragctl.spec.load import load_spec
 from ragctl.spec.lock import lock_path
 from workspace import Workspace
 
+QUESTION = "How deep is the lake?"
 SENTENCES = "The lake is deep. The ferry leaves the north pier. Bread rises by yeast and sugar.\n"
 
 
@@ -53,6 +55,14 @@ def test_from_ingest_to_a_ranked_answer(own: Workspace) -> None:
     assert lock["embedder"]["model"] == f"{own.name}-encoder"
     assert lock["embedder"]["passage_prefix"] == "passage: "
     assert own.ingest()["counts"]["unchanged"] == 4
+
+
+def test_the_tasks_of_a_dag_rank_as_a_local_ask_does(own: Workspace) -> None:
+    own.ingest()
+    local = own.call("ask", QUESTION, "--format", "json").json
+    for layout in (ASKED, ASKED_AT_ONCE):
+        staged = StagedRun(own.spec_path, f"{own.name}_ask/1", {"question": QUESTION}).ask(layout)
+        assert [hit["trail"] for hit in staged["hits"]] == [hit["trail"] for hit in local["hits"]]
 
 
 def test_another_encoder_in_the_same_folder_is_noticed(own: Workspace) -> None:

@@ -103,8 +103,12 @@ class _AskTask:
         self._each(lambda asked: dedupe_hits(asked, settings))
 
     def _rank(self) -> None:
-        top_n = self._parameters.top_n or self._composition.spec.ask.rank.top_n
-        self._each(lambda asked: rank_hits(asked, top_n=top_n))
+        settings = self._composition.spec.ask.rank
+        top_n = self._parameters.top_n or settings.top_n
+        reranker = self._composition.reranker
+        self._each(
+            lambda asked: rank_hits(asked, top_n=top_n, reranker=reranker, candidates=settings.candidates)
+        )
 
     def _answer(self) -> None:
         """Nothing: a spec names no model to answer with yet."""
