@@ -178,10 +178,8 @@ class LockBroken(Mismatch):
     kind = "lock_broken"
 
 
-class LockDrift(Mismatch):
-    """What the lock pins is not what would be used now. `moved` holds (what, was, is) of each thing."""
-
-    kind = "lock_drift"
+class Drift(Mismatch):
+    """Something is not what it was pinned to be. `moved` holds (what, was, is) of each thing."""
 
     def __init__(
         self,
@@ -197,6 +195,12 @@ class LockDrift(Mismatch):
     def as_json(self) -> dict[str, object]:
         moved = [{"what": what, "was": was, "is": now} for what, was, now in self.moved]
         return {**super().as_json(), "moved": moved}
+
+
+class LockDrift(Drift):
+    """What the lock pins is not what would be used now."""
+
+    kind = "lock_drift"
 
 
 class NothingPublished(Mismatch):
@@ -211,25 +215,10 @@ class StateLost(Mismatch):
     kind = "state_lost"
 
 
-class ExportDrift(Mismatch):
-    """An exported DAG is not what its spec gives now. `moved` holds (what, was, is) of each thing."""
+class ExportDrift(Drift):
+    """An exported DAG is not what its spec gives now."""
 
     kind = "export_drift"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        where: str | None = None,
-        hint: str | None = None,
-        moved: Sequence[tuple[str, object, object]] = (),
-    ) -> None:
-        super().__init__(message, where=where, hint=hint)
-        self.moved = tuple(moved)
-
-    def as_json(self) -> dict[str, object]:
-        moved = [{"what": what, "was": was, "is": now} for what, was, now in self.moved]
-        return {**super().as_json(), "moved": moved}
 
 
 class Unavailable(RagctlError):

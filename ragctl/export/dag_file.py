@@ -15,8 +15,9 @@ from ragctl.export.options import ExportOptions
 from ragctl.export.python_text import Call, Code, Value, indented, spelled, with_long_lines_marked
 from ragctl.export.refusals import refuse
 from ragctl.export.task_text import FOR_GOOD, WITHOUT_AIRFLOW
+from ragctl.spec.embedded_spec import lock_to_embed
 from ragctl.spec.load import LoadedSpec
-from ragctl.spec.lock import lock_path, read_lock, refuse_foreign
+from ragctl.spec.lock import lock_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,11 @@ def lock_file(loaded: LoadedSpec) -> LockFile | None:
     Raises:
         LockBroken: it cannot be read, or is another spec's.
     """
-    lock = read_lock(loaded.path)
-    if lock is None:
+    content = lock_to_embed(loaded)
+    if content is None:
         return None
-    refuse_foreign(lock, loaded.spec.name, loaded.path, overrides=loaded.overrides)
     data = lock_path(loaded.path).read_bytes()
-    return LockFile(hashlib.sha256(data).hexdigest(), lock.content())
+    return LockFile(hashlib.sha256(data).hexdigest(), content)
 
 
 def _imports(parts: DagParts, options: ExportOptions) -> set[Import]:
