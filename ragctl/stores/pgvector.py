@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ragctl.errors import Mismatch
 from ragctl.stores.pgvector_dense import PgVectorDenseSearch
 from ragctl.stores.pgvector_expectations import make_extension, tables_expected
-from ragctl.stores.pgvector_hnsw import INDEX_FROM, PgVectorHnsw
+from ragctl.stores.pgvector_hnsw import PgVectorHnsw
 from ragctl.stores.pgvector_lexical import PgVectorLexical
 from ragctl.stores.pgvector_rows import CHUNK_COLUMNS, chunk_rows
 from ragctl.types import EmbeddedDocument, Hit, ItemKey
@@ -37,7 +37,7 @@ class PgVectorStore:
         schema, prefix: any names whose UTF-8 fits an identifier; they are quoted.
         dimension: of the vectors.
         language: of the text, as `chunk.language` names it; words are stemmed by it.
-        index_from: chunks from which on `optimize` builds an HNSW index.
+        index_from: chunks from which on `optimize` builds an HNSW index; None: by what was measured.
 
     Raises:
         ValueError: a name is too long, or the language unknown.
@@ -51,7 +51,7 @@ class PgVectorStore:
         prefix: str,
         dimension: int,
         language: str = "english",
-        index_from: int = INDEX_FROM,
+        index_from: int | None = None,
     ) -> None:
         from pgvector.psycopg import register_vector
         from psycopg.types import TypeInfo

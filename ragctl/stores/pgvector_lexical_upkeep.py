@@ -21,7 +21,10 @@ class PgVectorLexicalUpkeep(PgVectorLexical):
         self._add_missing()
         self._remove_orphans()
         if not self._has_index():
-            self._execute("CREATE INDEX IF NOT EXISTS {index} ON {lexical} USING gin (lexemes)")
+            with self._connection.transaction():
+                # Of two that build at the same time the second waits, and finds it built.
+                self._execute("LOCK TABLE {lexical} IN SHARE ROW EXCLUSIVE MODE")
+                self._execute("CREATE INDEX IF NOT EXISTS {index} ON {lexical} USING gin (lexemes)")
         else:
             self._merge_pending()
         self._count_terms(exact=exact)
