@@ -319,6 +319,11 @@ class PgVectorStore:
 
         return PgVectorLexicalSearch(self._connection, **self._lexical_of).ready()
 
+    def has_vector_index(self) -> bool:
+        """Has it the HNSW index that it should have? True too where there are too few chunks for one."""
+        with tables_expected():
+            return not self._hnsw.due()
+
     def optimize(self, *, exact: bool = False, tell: Callable[[str], None] | None = None) -> None:
         """Brings up to date what searches rest on and writers leave alone. For the end of an ingest.
 

@@ -17,7 +17,7 @@ Tell = Callable[[str], None]
 INDEX_FROM = 20_000
 """Chunks of `MEASURED_DIMENSION` from which on an index is built; of longer vectors, as many fewer.
 
-An exact search of so many takes some 20 ms on two cores, about what it takes to embed the question: below
+An exact search of so many takes 20 to 30 ms on two cores, about what it takes to embed the question: below
 that an index saves nothing that anybody notices, would have to be kept up by every write, and is not exact.
 At 20,000 chunks a build is repaid after some 600 questions, at 100,000 after 400.
 """
@@ -80,17 +80,25 @@ class PgVectorHnsw:
             tell: gets a sentence before a build and for whatever it has to do without.
         """
         tell = tell or _no_one
-        state = self._state()
-        if state == "valid" or self.dimension > MOST_DIMENSIONS:
+        chunks = self._lacking()
+        if not chunks or not self._supported(tell):
             return False
-        if state == "invalid":
+        if self._state() == "invalid":
             self._execute("DROP INDEX IF EXISTS {index}")
-        (chunks,) = self._execute("SELECT count(*) FROM {chunks}").fetchone()
-        if chunks < self.index_from or not self._supported(tell):
-            return False
         tell(f"building the vector index of {chunks:,} chunks")
         self._build(chunks, tell)
         return True
+
+    def due(self) -> bool:
+        """Are there enough chunks for an index, and no usable one? So it is where a build was killed."""
+        return bool(self._lacking())
+
+    def _lacking(self) -> int:
+        """How many chunks there are, if they should have an index and have none that is whole; else 0."""
+        if self.dimension > MOST_DIMENSIONS or self.usable():
+            return 0
+        (chunks,) = self._execute("SELECT count(*) FROM {chunks}").fetchone()
+        return int(chunks) if chunks >= self.index_from else 0
 
     def _state(self) -> str:
         """`absent`, `valid` or `invalid`."""
