@@ -181,6 +181,8 @@ class LockBroken(Mismatch):
 class Drift(Mismatch):
     """Something is not what it was pinned to be. `moved` holds (what, was, is) of each thing."""
 
+    kind = "drift"
+
     def __init__(
         self,
         message: str,

@@ -212,6 +212,10 @@ class VectorStore(Protocol):
         """Removes documents by (source, path); returns how many chunks went."""
         ...
 
+    def at_one_moment(self) -> AbstractContextManager[None]:
+        """Searches inside it see the index as it was at the first of them."""
+        ...
+
     def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
         """The k nearest chunks by cosine for each row of `vectors` (questions, dimension), best first."""
         ...

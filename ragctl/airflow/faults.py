@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ragctl.errors import (
+    Drift,
     ExitCode,
     ExportDrift,
     GuardRefused,
@@ -73,7 +74,7 @@ def error_of(document: object) -> RagctlError | None:
     if kind == SpecError.kind:
         mistakes = [str(one) for one in _items(document.get("mistakes"))]
         return SpecError(message, where=where, hint=hint, mistakes=mistakes)
-    for drift in (LockDrift, ExportDrift):
+    for drift in (Drift, LockDrift, ExportDrift):
         if kind == drift.kind:
             moved = [(str(one.get("what")), one.get("was"), one.get("is")) for one in _moves(document)]
             return drift(message, where=where, hint=hint, moved=moved)

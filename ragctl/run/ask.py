@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -282,6 +282,9 @@ class _TimedStore:
     def __init__(self, store: Searched, asked: Asked) -> None:
         self._store = store
         self._asked = asked
+
+    def at_one_moment(self) -> AbstractContextManager[None]:
+        return self._store.at_one_moment()
 
     def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
         with self._asked.timed("dense"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ragctl.ports import QueryEmbedder
@@ -17,6 +18,8 @@ Mode = Literal["dense", "lexical", "hybrid"]
 class Searched(Protocol):
     """The part of a store that is asked."""
 
+    def at_one_moment(self) -> AbstractContextManager[None]: ...
+
     def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]: ...
 
     def search_text(self, questions: Sequence[str], *, k: int) -> list[list[Hit]]: ...
@@ -29,9 +32,11 @@ def query(
 
     With `hybrid`, the lists of the vectors come first, in the order of the texts, then those of the words.
     """
-    lists: list[list[Hit]] = []
-    if mode != "lexical":
-        lists += store.search(embedder.embed_queries(texts), k=k)
-    if mode != "dense":
-        lists += store.search_text(texts, k=k)
-    return lists
+    if mode == "lexical":
+        return store.search_text(texts, k=k)
+    vectors = embedder.embed_queries(texts)
+    if mode == "dense":
+        return store.search(vectors, k=k)
+    # Else a document that is replaced in between would be found in its old version and its new one.
+    with store.at_one_moment():
+        return [*store.search(vectors, k=k), *store.search_text(texts, k=k)]

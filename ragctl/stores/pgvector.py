@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import Mismatch
@@ -273,6 +274,19 @@ class PgVectorStore:
             ([source for source, _ in documents], [path for _, path in documents]),
         )
         return {row[0] for row in rows}
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Searches inside it see the index as it was at the first of them. For reading only."""
+        from psycopg import IsolationLevel
+
+        before = self._connection.isolation_level
+        self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        try:
+            with self._connection.transaction():
+                yield
+        finally:
+            self._connection.isolation_level = before
 
     def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
         """The k nearest chunks by cosine for each row of `vectors` (questions, dimension), best first.

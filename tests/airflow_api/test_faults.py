@@ -10,7 +10,7 @@ import pytest
 import ragctl.airflow.answers
 import ragctl.run.tasks  # noqa: F401  # so that the errors defined there are known, too
 from ragctl.airflow.faults import error_of
-from ragctl.errors import ExportDrift, IncompleteIngest, LockDrift, RagctlError, SpecError
+from ragctl.errors import Drift, IncompleteIngest, LockDrift, RagctlError, SpecError
 
 
 def every(base: type[RagctlError]) -> Iterator[type[RagctlError]]:
@@ -24,7 +24,7 @@ def example(kind: type[RagctlError]) -> RagctlError:
         return kind(
             "2 mistakes", where="a.yaml", hint="mend them", mistakes=["a.yaml:1:1: é", "a.yaml:2:2: b"]
         )
-    if issubclass(kind, LockDrift | ExportDrift):
+    if issubclass(kind, Drift):
         return kind("it moved", moved=[("embed.model", "a", None)])
     if issubclass(kind, IncompleteIngest):
         return kind("1 document failed", where="max_failures", hint="look", report={"failures": []})

@@ -264,6 +264,19 @@ def test_new_versions_and_deletions_show_at_once(store: PgVectorStore) -> None:
     assert found(store, "new words") == []
 
 
+def test_a_document_replaced_between_two_searches_is_found_in_its_old_version(
+    store: PgVectorStore, make_store: MakeStore, other_connection: Connection
+) -> None:
+    stored(store, ["old words"])
+    vectors = embedded("d0", ["old words"]).vectors
+    with store.at_one_moment():
+        [[by_vector]] = store.search(vectors, k=5)
+        make_store(to=other_connection).replace([embedded("d0", ["new words"])])
+        [[by_words]] = store.search_text(["words"], k=5)
+    assert (by_vector.text, by_words.text) == ("old words", "old words")
+    assert [hit.text for hit in store.search_text(["words"], k=5)[0]] == ["new words"]
+
+
 def test_lexemes_join_the_callers_transaction(store: PgVectorStore, connection: Connection) -> None:
     stored(store, ["old"])
     with connection.transaction(force_rollback=True):
