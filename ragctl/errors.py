@@ -93,6 +93,12 @@ class SpecError(RagctlError):
         return {**super().as_json(), "mistakes": list(self.mistakes)}
 
 
+class UnknownModel(UsageError):
+    """A provider has no model of that name."""
+
+    kind = "unknown_model"
+
+
 class TooManyFailures(RagctlError):
     """The run finished, but more documents or questions failed than the spec allows."""
 
@@ -157,6 +163,12 @@ class OverBudget(GuardRefused):
     """It would cost more than it may."""
 
     kind = "over_budget"
+
+
+class PrivacyRefused(GuardRefused):
+    """Sensitive text would be sent to a host that the spec does not allow."""
+
+    kind = "privacy"
 
 
 class LeaseLost(GuardRefused):
@@ -238,6 +250,26 @@ class MissingPackage(Unavailable):
     may_pass = False
 
 
+class ProviderError(Unavailable):
+    """A provider answered with an error, or not at all, however often it was asked."""
+
+    kind = "provider"
+
+
+class KeyRejected(Unavailable):
+    """A provider does not take the key, or the key may not use the model."""
+
+    kind = "key_rejected"
+    may_pass = False
+
+
+class WrongVectors(Unavailable):
+    """A provider returned vectors of a wrong number or size, or with NaN or nothing in them."""
+
+    kind = "wrong_vectors"
+    may_pass = False
+
+
 class GateNotMet(RagctlError):
     """An evaluation gate was not met."""
 
@@ -297,3 +329,9 @@ class OverlongInput(DocumentError):
     """A chunk cannot be made small enough for the embedder's limit."""
 
     kind = "overlong"
+
+
+class RejectedText(DocumentError):
+    """A provider took the other texts of a request and not this one, for a reason of its own."""
+
+    kind = "rejected_text"

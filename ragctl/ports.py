@@ -17,6 +17,9 @@ from ragctl.types import (
     Failure,
     Hit,
     Item,
+    Message,
+    Reply,
+    Usage,
 )
 
 if TYPE_CHECKING:
@@ -135,7 +138,21 @@ class PassageEmbedder(Protocol):
         ...
 
 
-class Embedder(QueryEmbedder, PassageEmbedder, Protocol):
+class Metered(Protocol):
+    """A model, wherever it runs."""
+
+    @property
+    def endpoint(self) -> str | None:
+        """Host that text is sent to, with a port that is not the scheme's own; None: it stays here."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """All that was asked of it by this object."""
+        ...
+
+
+class Embedder(QueryEmbedder, PassageEmbedder, Metered, Protocol):
     """A model for passages and questions."""
 
     @property
@@ -162,7 +179,80 @@ class Embedder(QueryEmbedder, PassageEmbedder, Protocol):
         ...
 
 
-class Reranker(Protocol):
+class Throttle(Protocol):
+    """A provider's limits of requests and tokens a minute, shared by all workers of a run."""
+
+    def acquire(self, *, tokens: int) -> float:
+        """Waits until one more request, of so many tokens, may go; returns the seconds waited."""
+        ...
+
+
+class Spending(Protocol):
+    """What a run may cost, shared by all of its workers: reserved before a request, settled after it."""
+
+    def reserve(self, most_usd: float) -> int:
+        """A number for `settle`.
+
+        Raises:
+            OverBudget: with it, the run might cost more than it may; the request is not to be sent.
+        """
+        ...
+
+    def settle(self, reservation: int, usage: Usage) -> None:
+        """What the request came to; with `cost_usd` 0 where it cost nothing."""
+        ...
+
+
+class Generator(Metered, Protocol):
+    """A chat model."""
+
+    @property
+    def identity(self) -> str:
+        """Provider, model and what else its replies depend on."""
+        ...
+
+    @property
+    def provenance(self) -> Mapping[str, str | int | bool]:
+        """What the replies come from; no secret, no place of this machine."""
+        ...
+
+    @property
+    def context_tokens(self) -> int | None:
+        """The most tokens that it reads and writes together; None if that is not known."""
+        ...
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text as the model counts, or more; see `counts_exactly`."""
+        ...
+
+    @property
+    def counts_exactly(self) -> bool:
+        """Is `count` the model's own, or an upper bound?"""
+        ...
+
+    def generate(
+        self,
+        messages: Sequence[Message],
+        *,
+        as_json: bool = False,
+        max_tokens: int | None = None,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Reply:
+        """The model's reply.
+
+        Args:
+            as_json: have it write a JSON object, where the server can enforce that.
+            max_tokens: the most that it may write.
+            on_text: called with each piece of the reply as it comes.
+
+        Raises:
+            OverlongInput: it is more than the model reads.
+            Unavailable, UsageError, OverBudget: see `ragctl.errors`.
+        """
+        ...
+
+
+class Reranker(Metered, Protocol):
     """A model that reads a question together with each passage."""
 
     @property

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -260,7 +260,62 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What providers were asked for. `cost_usd` is None where a price is unknown."""
+    """What providers were asked for; two of them add up.
+
+    Attributes:
+        tokens, output_tokens: that a model read and wrote, as the provider counts them.
+        requests: that were sent, the repeated ones among them.
+        retries: requests that repeated another one.
+        seconds: from the sending of each request to its answer, waits between repetitions left out.
+        cost_usd: None where a price is unknown.
+    """
 
     tokens: int = 0
+    output_tokens: int = 0
+    requests: int = 0
+    retries: int = 0
+    seconds: float = 0.0
     cost_usd: float | None = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        known = self.cost_usd is not None and other.cost_usd is not None
+        return Usage(
+            tokens=self.tokens + other.tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            requests=self.requests + other.requests,
+            retries=self.retries + other.retries,
+            seconds=self.seconds + other.seconds,
+            cost_usd=(self.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a provider takes, in US dollars. None is unknown, not nothing.
+
+    Attributes:
+        usd_per_million_tokens: that a model reads.
+        usd_per_million_output_tokens: that it writes.
+        usd_per_thousand_searches: of a reranker that is paid by the search.
+    """
+
+    usd_per_million_tokens: float | None
+    usd_per_million_output_tokens: float | None = None
+    usd_per_thousand_searches: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of what a chat model reads."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a chat model wrote. `finish` says why it ended: `length` means that it was cut off."""
+
+    text: str
+    finish: Literal["stop", "length", "filtered", "other"] = "stop"
+    usage: Usage = Usage()
