@@ -59,7 +59,7 @@ def variants() -> dict[str, Variant]:
     for rrf_k in (10, 60):
         for dense in (0.5, 1.0, 2.0):
             made[f"rrf k={rrf_k} dense={dense:g}"] = weighted("rrf", dense, rrf_k)
-    for dense in (0.5, 1.0, 1.5, 2.0):
+    for dense in (0.0, 0.25, 0.5, 1.0, 1.5, 2.0):
         made[f"score dense={dense:g}"] = weighted("score", dense)
     return made
 

@@ -174,6 +174,11 @@ class Embedder(QueryEmbedder, PassageEmbedder, Metered, Protocol):
         ...
 
     @property
+    def languages(self) -> frozenset[str] | None:
+        """Languages that the model reads, as `chunk.language` names them; None if that is not known."""
+        ...
+
+    @property
     def usd_per_million_tokens(self) -> float | None:
         """Price in US dollars; 0 if it costs nothing, None if the price is not known."""
         ...

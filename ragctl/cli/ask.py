@@ -113,6 +113,10 @@ def _ask_here(
                 "note: an earlier release made this index, so it is searched by vectors alone; "
                 f"ragctl ingest {shlex.quote(str(loaded.path))} adds the words, and embeds nothing"
             )
+        if asker.foreign:
+            from ragctl.cli.output import talk
+
+            talk(f"note: {asker.foreign}")
         if question is not None:
             _print_result(asker.ask(question), look)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ragctl.errors import Mismatch
@@ -44,22 +44,30 @@ def delete_gone(
             ledger.forget(keys)
 
 
-def optimize(composition: Composition, lease: Lease, generation: Generation, *, changed: bool) -> None:
+def optimize(
+    composition: Composition,
+    lease: Lease,
+    generation: Generation,
+    *,
+    changed: bool,
+    tell: Callable[[str], None],
+) -> None:
     """Brings up to date what searches rest on, before the generation is asked.
 
     No transaction is held meanwhile: it may take minutes, and other commits are not to wait for it.
 
     Args:
-        changed: something was written or deleted; if not, only what an earlier release did not know
-            is added.
+        changed: something was written or deleted; if not, only what is lacking is added: what an earlier
+            release did not know, or an index whose build was killed.
+        tell: gets a sentence for whatever takes long, or has to be done without.
 
     Raises:
         LeaseLost: another run took over.
     """
     store = composition.store_of(generation)
-    if changed or not store.has_text_index():
+    if changed or not store.has_text_index() or not store.has_vector_index():
         lease.look(composition.connect())
-        store.optimize()
+        store.optimize(tell=tell)
 
 
 def publish(

@@ -207,7 +207,9 @@ class Ingest:
             counts.deleted = len(draft.deleted)
         with self._watch.phase("optimize"):
             changed = bool(counts.added or counts.changed or counts.deleted)
-            optimize(self._composition, self._lease, target.generation, changed=changed)
+            optimize(
+                self._composition, self._lease, target.generation, changed=changed, tell=self._progress.note
+            )
         with self._watch.phase("publish"):
             self._publish(target)
         with self._watch.phase("prune"):

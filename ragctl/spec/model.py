@@ -230,13 +230,15 @@ class QuerySettings(Section):
         le=1000,
         description="The constant of reciprocal rank fusion: a list gives `1 / (rrf_k + rank)`.",
     )
-    dense_weight: Weight = Field(default=1.0, description="How much the dense list counts in a fusion.")
+    dense_weight: Weight | None = Field(
+        default=None,
+        description="How much the dense list counts in a fusion.",
+        json_schema_extra={
+            "default_is": "1, or 0.25 where the model is known not to read `chunk.language`, as "
+            "all-MiniLM-L6-v2 is of any language but English"
+        },
+    )
     lexical_weight: Weight = Field(default=1.0, description="How much the lexical list counts in a fusion.")
-
-    @property
-    def weights(self) -> dict[str, float]:
-        """The weight of each search by its name."""
-        return {"dense": self.dense_weight, "lexical": self.lexical_weight}
 
 
 class RankSettings(Section):

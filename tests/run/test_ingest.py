@@ -507,3 +507,18 @@ def test_a_query_in_parallel_workers(filled: Workspace, connection: psycopg.Conn
     found = connection.execute(f"SELECT count(*) FROM ragctl.{filled.name}_g1_chunks").fetchone()
     assert found is not None
     assert found[0] >= 5
+
+
+def test_an_index_that_is_lacking_is_built_although_nothing_has_changed(
+    filled: Workspace, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is where a build was killed, or a later release would build one."""
+    filled.ingest()
+    name = f"ragctl.{filled.name}_g1_hnsw"
+    assert connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() == (None,)
+    monkeypatch.setattr("ragctl.stores.pgvector_hnsw.INDEX_FROM", 1)
+    again = filled.call("ingest", "--format", "json")
+    assert (again.code, counts(again.json, "added", "changed", "unchanged")) == (0, (0, 0, 5))
+    assert "building the vector index" in again.err
+    assert connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() != (None,)
+    assert filled.call("ask", "Anything?", "--format", "json").json["hits"]

@@ -424,3 +424,33 @@ def test_a_disk_without_room_is_not_hidden(make_store: MakeStore, monkeypatch: p
     with pytest.raises(psycopg.errors.DiskFull):
         store.optimize()
     assert index_of(store) is None
+
+
+def test_a_build_whose_server_process_is_ended_leaves_nothing(make_store: MakeStore) -> None:
+    """It is ended while it waits for a writer, so that it is certain to have begun and not to be done."""
+    store = make_store()
+    fill(store, clustered(100, 1))
+    own = store._connection
+    schema, chunks = store.chunk_table
+    faults: list[BaseException] = []
+    with ExitStack() as opened:
+        builder, writer = (
+            opened.enter_context(psycopg.connect(own.info.dsn, password=own.info.password, autocommit=True))
+            for _ in range(2)
+        )
+        opened.enter_context(writer.transaction())
+        writer.execute(sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(sql.Identifier(schema, chunks)))
+        building = threading.Thread(target=_collecting(faults, make_store(to=builder).optimize))
+        building.start()
+        waiting = "SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s"
+        pid = builder.info.backend_pid
+        while building.is_alive() and own.execute(waiting, (pid,)).fetchone() != ("Lock",):
+            pass
+        own.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
+        building.join()
+    assert [type(fault) for fault in faults] == [psycopg.errors.AdminShutdown]
+    assert index_of(store) is None
+    assert not store.has_vector_index()
+    store.optimize()
+    assert index_of(store) is not None
+    assert store.has_vector_index()

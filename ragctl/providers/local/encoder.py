@@ -11,6 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from ragctl.errors import OverlongInput, UsageError
+from ragctl.providers.local.languages import card_languages
 from ragctl.providers.local.model_files import (
     KnownModel,
     Model,
@@ -22,7 +23,7 @@ from ragctl.providers.local.model_files import (
 )
 from ragctl.providers.local.places import HubName, Place, fetched, find_place
 from ragctl.providers.local.tokenizer import LocalTokenizer
-from ragctl.types import EmbeddedBatch
+from ragctl.types import EmbeddedBatch, Usage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,6 +126,22 @@ class LocalEmbedder:
     def usd_per_million_tokens(self) -> float:
         """Nothing: it runs here."""
         return 0.0
+
+    @cached_property
+    def languages(self) -> frozenset[str] | None:
+        """What the model's card says that it reads; None if it says nothing."""
+        found = self._described
+        return found.languages if isinstance(found, KnownModel) else card_languages(found.folder)
+
+    @property
+    def endpoint(self) -> None:
+        """None: text stays in this process."""
+        return None
+
+    @property
+    def usage(self) -> Usage:
+        """Nothing is asked of anybody."""
+        return Usage()
 
     @cached_property
     def tokenizer(self) -> LocalTokenizer:

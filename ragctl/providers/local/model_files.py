@@ -84,6 +84,7 @@ class KnownModel:
         max_tokens: longest input read whole, special tokens included (the model's
             `sentence_bert_config.json`).
         reference: file beside this module with texts and their vectors, see `reference.py`.
+        languages: that it reads, as `chunk.language` names them.
         output_version: raised by hand when the same input gives another vector.
     """
 
@@ -96,6 +97,7 @@ class KnownModel:
     dimension: int
     max_tokens: int
     reference: str
+    languages: frozenset[str]
     pooling: str = "mean"
     normalise: bool = True
     output_version: int = 1
@@ -166,6 +168,7 @@ _MODELS = (
         dimension=384,
         max_tokens=256,
         reference="all-MiniLM-L6-v2.reference.json",
+        languages=frozenset({"english"}),
     ),
 )
 

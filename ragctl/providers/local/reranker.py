@@ -14,6 +14,7 @@ from ragctl.providers.local.cross_model import read_cross_files
 from ragctl.providers.local.model_files import known_or_none
 from ragctl.providers.local.places import WAYS, fetched, find_place
 from ragctl.providers.local.tokenizer import LocalTokenizer
+from ragctl.types import Usage
 
 if TYPE_CHECKING:
     from ragctl.providers.local.compiled import CompiledEncoder
@@ -76,6 +77,16 @@ class LocalReranker:
     def provenance(self) -> Mapping[str, str | int | bool]:
         """Model, revision and the SHA-256 of its files; no place of this machine."""
         return self._files.model.provenance
+
+    @property
+    def endpoint(self) -> None:
+        """None: text stays in this process."""
+        return None
+
+    @property
+    def usage(self) -> Usage:
+        """Nothing is asked of anybody."""
+        return Usage()
 
     @property
     def max_tokens(self) -> int:

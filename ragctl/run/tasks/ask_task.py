@@ -99,8 +99,7 @@ class _AskTask:
         self._each(asker.query)
 
     def _dedupe(self) -> None:
-        settings = self._composition.spec.ask.query
-        self._each(lambda asked: dedupe_hits(asked, settings))
+        self._each(lambda asked: dedupe_hits(asked, self._composition))
 
     def _rank(self) -> None:
         settings = self._composition.spec.ask.rank

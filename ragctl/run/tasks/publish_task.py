@@ -195,7 +195,7 @@ class _Ending:
         report.counts.deleted = self._plan["deleted"]
         counts = report.counts
         changed = bool(counts.added or counts.changed or counts.deleted)
-        optimize(self._composition, self._lease, target.generation, changed=changed)
+        optimize(self._composition, self._lease, target.generation, changed=changed, tell=self._note)
         allow_partial = self._plan["allow_partial"]
         published = publish(self._composition, self._lease, target, allow_partial=allow_partial)
         report.published = published.done
