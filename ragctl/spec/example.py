@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from ragctl import __version__
 from ragctl.spec.airflow_settings import AirflowSettings
-from ragctl.spec.model import Spec
+from ragctl.spec.model import QuerySettings, Spec
 from ragctl.spec.outline import bare, is_section, members
 from ragctl.spec.section import Section
 from ragctl.spec.source_settings import DirectorySource, JsonlSource
@@ -42,6 +42,7 @@ _SHOWN: dict[tuple[type[Section], str], str] = {
     (JsonlSource, "text"): "[question, answer]",
     (JsonlSource, "title"): "question",
     (JsonlSource, "metadata_fields"): "[topic, year]",
+    (QuerySettings, "dense_weight"): "1.0",
     (Spec, "name"): "docs",
     (AirflowSettings, "schedule"): '"0 5 * * 2"',
 }
