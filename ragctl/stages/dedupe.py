@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ragctl.stages.fusion import RRF_K, Method, fuse
+from ragctl.stages.near_duplicates import NearDuplicates
 from ragctl.types import Hit
 
 # Neighbouring chunks share an overlap of an eighth by default, and both have something to say.
@@ -18,37 +19,57 @@ def dedupe(
     fusion: Method = "rrf",
     weights: Mapping[str, float] | None = None,
     rrf_k: int = RRF_K,
+    original_weight: float = 1.0,
+    near_duplicate: float | None = None,
 ) -> list[Hit]:
-    """One list, best score first; hits of equal text, and spans that cover one another, are folded.
+    """One list, best score first; hits that say the same are folded into the best of them.
 
-    A hit is folded into a better one if its text is the same but for white space, or if they are of one
-    document and share at least half of the shorter one's characters. What was folded is remembered in
-    `duplicates`: source, document, uri, start, end and score of each.
+    A hit is folded into a better one if its text is the same but for white space, if they are of one
+    document and share at least half of the shorter one's characters, or if their texts are nearly the same.
+    What was folded is remembered in `duplicates`: source, document, uri, start, end and score of each.
 
     Args:
-        fusion, weights, rrf_k: see `fuse`.
+        fusion, weights, rrf_k, original_weight: see `fuse`.
+        near_duplicate: share of the runs of words that two texts have in common, of all that they have,
+            from which on they are nearly the same, see `near_duplicates`; None: only equal ones are.
     """
     kept: list[Hit] = []
     folded: dict[int, list[Hit]] = {}
-    by_text: dict[str, int] = {}
-    by_document: dict[tuple[str, str], list[int]] = {}
-    for hit in fuse(lists, method=fusion, weights=weights, rrf_k=rrf_k):
-        text = " ".join(hit.text.split())
-        document = (hit.source, hit.document)
-        same = by_text.get(text)
+    seen = _Seen(near_duplicate)
+    fused = fuse(lists, method=fusion, weights=weights, rrf_k=rrf_k, original_weight=original_weight)
+    for hit in fused:
+        same = seen.add(hit)
         if same is None:
-            neighbours = by_document.get(document, [])
-            same = next((number for number in neighbours if _covers(kept[number], hit)), None)
-        if same is not None:
+            kept.append(hit)
+        else:
             folded.setdefault(same, []).append(hit)
-            continue
-        by_text[text] = len(kept)
-        by_document.setdefault(document, []).append(len(kept))
-        kept.append(hit)
     return [
         replace(hit, duplicates=tuple(_place(other) for other in folded.get(number, [])))
         for number, hit in enumerate(kept)
     ]
+
+
+class _Seen:
+    """The hits that were kept, numbered from 0."""
+
+    def __init__(self, near_duplicate: float | None) -> None:
+        self._near = None if near_duplicate is None else NearDuplicates(near_duplicate)
+        self._by_text: dict[str, int] = {}
+        self._by_document: dict[tuple[str, str], list[tuple[int, Hit]]] = {}
+
+    def add(self, hit: Hit) -> int | None:
+        """The number of the kept hit that says the same; if there is none, this one is kept."""
+        text = " ".join(hit.text.split())
+        same = self._by_text.get(text)
+        neighbours = self._by_document.setdefault((hit.source, hit.document), [])
+        if same is None:
+            same = next((number for number, other in neighbours if _covers(other, hit)), None)
+        if same is None and self._near:
+            same = self._near.add(text)
+        if same is None:
+            neighbours.append((len(self._by_text), hit))
+            self._by_text[text] = len(self._by_text)
+        return same
 
 
 def _covers(one: Hit, other: Hit) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ragctl.ports import QueryEmbedder
@@ -31,12 +32,23 @@ def query(
     """The k best chunks for each text, best first, once for each search; the trail says by which.
 
     With `hybrid`, the lists of the vectors come first, in the order of the texts, then those of the words.
+    With several texts, the trail has the text's number, too: `version`, 0 for the question itself.
     """
     if mode == "lexical":
-        return store.search_text(texts, k=k)
+        return _numbered(store.search_text(texts, k=k))
     vectors = embedder.embed_queries(texts)
     if mode == "dense":
-        return store.search(vectors, k=k)
+        return _numbered(store.search(vectors, k=k))
     # Else a document that is replaced in between would be found in its old version and its new one.
     with store.at_one_moment():
-        return [*store.search(vectors, k=k), *store.search_text(texts, k=k)]
+        return [*_numbered(store.search(vectors, k=k)), *_numbered(store.search_text(texts, k=k))]
+
+
+def _numbered(lists: list[list[Hit]]) -> list[list[Hit]]:
+    if len(lists) == 1:
+        return lists
+    return [[_of_version(hit, version) for hit in hits] for version, hits in enumerate(lists)]
+
+
+def _of_version(hit: Hit, version: int) -> Hit:
+    return replace(hit, trail={name: {**step, "version": version} for name, step in hit.trail.items()})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +56,27 @@ def test_two_versions_of_a_question_keep_the_better_rank() -> None:
     fused = {hit.document: hit for hit in fuse([DENSE, other])}
     assert fused["a"].trail["dense"]["rank"] == 1
     assert fused["c"].trail["dense"]["rank"] == 1
+
+
+def of_version(hits: list[Hit], version: int) -> list[Hit]:
+    return [
+        replace(hit, trail={name: {**step, "version": version} for name, step in hit.trail.items()})
+        for hit in hits
+    ]
+
+
+def test_the_question_itself_counts_more_than_its_versions() -> None:
+    itself, other = of_version(DENSE, 0), of_version(ranked("dense", ("c", 0.7), ("d", 0.6)), 1)
+    even = fuse([itself, other])
+    assert [hit.document for hit in even] == ["c", "a", "b", "d"]
+    assert even[0].trail["dense"] == {
+        "rank": 1,
+        "score": 0.7,
+        "version": 1,
+        "versions": [{"version": 0, "rank": 3, "score": 0.1}, {"version": 1, "rank": 1, "score": 0.7}],
+    }
+    double = {hit.document: hit.score for hit in fuse([itself, other], original_weight=2.0)}
+    assert double == pytest.approx({"a": 2 / 61, "b": 2 / 62, "c": 2 / 63 + 1 / 61, "d": 1 / 62})
 
 
 def test_a_list_of_equal_scores_counts_in_full() -> None:
