@@ -313,6 +313,47 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Citation:
+    """A passage that an answer rests on, and the words of it that were found in its text.
+
+    Attributes:
+        number: as it stands in the answer, from 1.
+        quote: `document text[start:end]`.
+        start, end: in the document's text, as those of a hit.
+    """
+
+    number: int
+    hit: Hit
+    quote: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer made of passages.
+
+    Attributes:
+        text: with numbers of `citations` in it, as in `[1]`; empty if the passages do not answer.
+        status: `grounded`: every statement has evidence that was found in its passage; `partial`: some have;
+            `none`: none has, or the passages do not answer the question.
+        citations: only those whose quote stands in the passage, in the order of their numbers.
+        dropped: pieces of evidence that were not found.
+        unsupported: statements without evidence.
+        cut_off: the model was not done when it reached the most that it may write.
+        passages: how many the model was shown.
+    """
+
+    text: str
+    status: Literal["grounded", "partial", "none"]
+    citations: tuple[Citation, ...] = ()
+    dropped: int = 0
+    unsupported: int = 0
+    cut_off: bool = False
+    passages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What a chat model wrote. `finish` says why it ended: `length` means that it was cut off."""
 

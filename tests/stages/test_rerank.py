@@ -9,13 +9,15 @@ import pytest
 from ragctl.errors import OverlongInput, UsageError
 from ragctl.run.ask import Asked, rank_hits
 from ragctl.stages.rank import rerank
-from ragctl.types import Hit
+from ragctl.types import Hit, Usage
 
 
 class ByLength:
     """The longer a passage, the better; what is longer than eight characters is not read to its end."""
 
     identity = "by-length"
+    endpoint = None
+    usage = Usage()
 
     def __init__(self) -> None:
         self.provenance: dict[str, str | int | bool] = {}
