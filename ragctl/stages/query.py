@@ -27,27 +27,36 @@ class Searched(Protocol):
 
 
 def query(
-    texts: Sequence[str], embedder: QueryEmbedder, store: Searched, *, k: int, mode: Mode = "dense"
+    texts: Sequence[str],
+    embedder: QueryEmbedder,
+    store: Searched,
+    *,
+    k: int,
+    mode: Mode = "dense",
+    first: int = 0,
 ) -> list[list[Hit]]:
     """The k best chunks for each text, best first, once for each search; the trail says by which.
 
     With `hybrid`, the lists of the vectors come first, in the order of the texts, then those of the words.
     With several texts, the trail has the text's number, too: `version`, 0 for the question itself.
+
+    Args:
+        first: number of the first text, where others were asked before.
     """
+
+    def numbered(lists: list[list[Hit]]) -> list[list[Hit]]:
+        if len(texts) == 1 and not first:
+            return lists
+        return [[_of_version(hit, first + number) for hit in hits] for number, hits in enumerate(lists)]
+
     if mode == "lexical":
-        return _numbered(store.search_text(texts, k=k))
+        return numbered(store.search_text(texts, k=k))
     vectors = embedder.embed_queries(texts)
     if mode == "dense":
-        return _numbered(store.search(vectors, k=k))
+        return numbered(store.search(vectors, k=k))
     # Else a document that is replaced in between would be found in its old version and its new one.
     with store.at_one_moment():
-        return [*_numbered(store.search(vectors, k=k)), *_numbered(store.search_text(texts, k=k))]
-
-
-def _numbered(lists: list[list[Hit]]) -> list[list[Hit]]:
-    if len(lists) == 1:
-        return lists
-    return [[_of_version(hit, version) for hit in hits] for version, hits in enumerate(lists)]
+        return [*numbered(store.search(vectors, k=k)), *numbered(store.search_text(texts, k=k))]
 
 
 def _of_version(hit: Hit, version: int) -> Hit:
