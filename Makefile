@@ -14,7 +14,7 @@ AIRFLOW_PIP := $(AIRFLOW)/bin/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval chaos wheel clean
+.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval bench-ingest bench-ask bench-search-sizes chaos wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 14
@@ -106,6 +106,15 @@ bench-lexical: setup ## Lexical search: quality beside exact BM25, recall of its
 
 bench-retrieval: setup ## Dense, lexical and hybrid search on judged questions, with intervals
 	$(BIN)/python benchmarks/retrieval.py
+
+bench-ingest: setup ## Ingest: time outside embedding, memory of ten times the corpus, 10,000 unchanged files
+	$(BIN)/python benchmarks/ingest.py
+
+bench-ask: setup ## How long ask takes: cold, with the server running and stopped, by step, and warm
+	$(BIN)/python benchmarks/ask_latency.py
+
+bench-search-sizes: setup ## Search in 1,000 to 100,000 chunks: build, size, speed, recall
+	$(BIN)/python benchmarks/search_sizes.py
 
 ROUNDS ?= 100
 chaos: setup ## Kill ROUNDS=100 ingests at random moments, then compare with an undisturbed one

@@ -44,7 +44,7 @@ def dedupe(
         else:
             folded.setdefault(same, []).append(hit)
     return [
-        replace(hit, duplicates=tuple(_place(other) for other in folded.get(number, [])))
+        replace(hit, duplicates=tuple(map(_place, folded[number]))) if number in folded else hit
         for number, hit in enumerate(kept)
     ]
 

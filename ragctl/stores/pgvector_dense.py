@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
     Row = tuple[Any, ...]
 
-EF_SEARCH = 400
+EF_SEARCH = 800
 """Candidates that a search of the index keeps in hand, at the least.
 
-Of 100,000 vectors in small groups of near neighbours, as versions of the same documents make them, a search
-with 100 in an index made with `EF_CONSTRUCTION` 64 came to the wrong group for one question in ten (recall@10
-.90); with 400 and 200 for none of 150 (1.00, at 6 ms instead of 3).
+Where vectors lie in tight groups, as versions of the same documents make them, a search may come to the wrong
+group and miss all: of 100,000 in groups of 33, recall@10 was .89 with 100 candidates, .96 with 400 and .99 with
+800 and with 1,000, at 2, 4, 6 and 7 ms (docs/dense-search.md, make bench-search-sizes).
 """
 
 MOST_EF_SEARCH = 1_000
