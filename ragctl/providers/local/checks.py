@@ -85,8 +85,11 @@ class Check:
         return not self.found
 
 
-def encoder_check(model: Model, tokenizer: LocalTokenizer) -> Check:
+def encoder_check(model: Model, tokenizer: LocalTokenizer, *, brief: bool = False) -> Check:
     """The check of a sentence encoder.
+
+    Args:
+        brief: where there are no vectors to compare with, that one short text gives numbers is enough.
 
     Raises:
         UsageError: the tokenizer's vocabulary is not the model's.
@@ -94,7 +97,7 @@ def encoder_check(model: Model, tokenizer: LocalTokenizer) -> Check:
     import numpy as np
 
     if model.reference is None:
-        ids = [one[: model.max_tokens] for one in tokenizer.token_ids(_TEXTS)]
+        ids = [one[: model.max_tokens] for one in tokenizer.token_ids(_TEXTS[:1] if brief else _TEXTS)]
         (batch,) = pack(ids, batch_tokens=len(ids) * max(map(len, ids)) * 2)
         return Check(batch, None, _cosine_below(MIN_COSINE_TO_FULL))
     source = Path(__file__).parent / model.reference

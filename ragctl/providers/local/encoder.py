@@ -1,4 +1,7 @@
-"""Embeds with a sentence encoder on this machine's processor; no torch, no download, no cost."""
+"""Embeds with a sentence encoder on this machine's processor; no torch, no download, no cost.
+
+OpenVINO runs it; the first questions of a process are NumPy's, see `first_questions.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from ragctl.errors import OverlongInput, UsageError
+from ragctl.providers.local.first_questions import FirstQuestions
+from ragctl.providers.local.kept_ready import keep, kept
 from ragctl.providers.local.languages import card_languages
 from ragctl.providers.local.model_files import (
     KnownModel,
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ragctl.providers.local.batches import Batch
+    from ragctl.providers.local.checks import Runs
     from ragctl.providers.local.compiled import CompiledEncoder
     from ragctl.providers.local.runtime import Goal
 
@@ -43,11 +49,11 @@ _BATCH_TOKENS = 1_024
 
 
 class LocalEmbedder:
-    """A sentence encoder that OpenVINO runs; implements `ports.Embedder`.
+    """A sentence encoder; implements `ports.Embedder`.
 
     Nothing is loaded before the first use of `tokenizer`, `embed` or `embed_queries`; of a model that is
     not known here, the files are read as soon as anything is asked of it. May be shared between threads. A
-    child forked after the first embedding cannot embed (OpenVINO's threads do not survive a fork) and is
+    child forked after OpenVINO was first used cannot embed (its threads do not survive a fork) and is
     told so; spawn processes instead, or fork before.
 
     Args:
@@ -84,6 +90,7 @@ class LocalEmbedder:
         self._threads = threads
         self._batch_tokens = batch_tokens
         self._compiled: dict[Goal, CompiledEncoder] = {}
+        self._first = FirstQuestions(self._files, lambda: self.tokenizer)
         self._lock = Lock()
 
     @cached_property
@@ -150,7 +157,17 @@ class LocalEmbedder:
         Raises:
             MissingPackage: the model's package is not installed.
         """
-        return LocalTokenizer(self._files())
+        files = self._files()
+        ready = kept(files)
+        return ready.tokenizer if ready else LocalTokenizer(files)
+
+    def keep_ready(self) -> None:
+        """Loads what a question needs, for every embedder of this model in this process and its forks.
+
+        Raises:
+            UsageError, MissingPackage, Unavailable: the model cannot be had.
+        """
+        keep(self._files())
 
     def embed(self, inputs: Sequence[str]) -> Iterator[EmbeddedBatch]:
         """Vectors of unit length for passages, batch by batch, similar lengths together.
@@ -190,9 +207,32 @@ class LocalEmbedder:
         import numpy as np
 
         vectors = np.empty((len(questions), self.dimension), np.float32)
-        for batch in self._batches(questions, self._model.query_prefix):
-            vectors[list(batch.positions)] = self._encoder("latency").infer(batch)
+        batches = list(self._batches(questions, self._model.query_prefix))
+        if not batches:
+            return vectors
+        encoder = self._for_questions(batches)
+        for batch in batches:
+            vectors[list(batch.positions)] = encoder.infer(batch)
         return vectors
+
+    def prepare_questions(self) -> None:
+        """Begins to load, in a thread, what the first question needs: worth it where other work comes before.
+
+        Raises:
+            UsageError, MissingPackage, Unavailable: as `identity`. The rest is said at the first question.
+        """
+        _ = self._described  # here, and not by the thread and by whoever asks for the identity at once
+        self._first.begin()
+
+    def _for_questions(self, batches: Sequence[Batch]) -> Runs:
+        from ragctl.providers.local.runtime import refuse_after_fork
+
+        refuse_after_fork()
+        if "latency" not in self._compiled:
+            if encoder := self._first.encoder(batches):
+                return encoder
+            self._first.close()
+        return self._encoder("latency")
 
     def _batches(self, inputs: Sequence[str], prefix: str) -> Iterator[Batch]:
         from ragctl.providers.local.batches import pack
@@ -212,9 +252,9 @@ class LocalEmbedder:
 
     def _encoder(self, goal: Goal) -> CompiledEncoder:
         from ragctl.providers.local.compiled import compile_encoder
-        from ragctl.providers.local.runtime import refuse_after_fork
+        from ragctl.providers.local.runtime import note_process
 
-        refuse_after_fork()
+        note_process()
         with self._lock:
             if goal not in self._compiled:
                 self._compiled[goal] = compile_encoder(

@@ -18,9 +18,8 @@ import numpy as np
 import openvino as ov
 from openvino import opset16 as ops
 
-from ragctl.errors import UsageError
 from ragctl.providers.local.architecture import ACTIVATIONS, Architecture
-from ragctl.providers.local.weights import WORDS, Weights
+from ragctl.providers.local.weights import WORDS, Weights, sized
 
 _SEGMENTS = "embeddings.token_type_embeddings.weight"
 
@@ -93,16 +92,7 @@ class Parts:
 
     def array(self, name: str, *shape: int) -> Any:
         """The same as an array."""
-        found = self._weights.get(name)
-        if found is None:
-            raise UsageError(f"the model has no weights {name!r}", hint="is it the file of another model?")
-        sizes = zip(found.shape, shape, strict=False)
-        if len(found.shape) != len(shape) or any(want not in (-1, size) for size, want in sizes):
-            raise UsageError(
-                f"the weights {name!r} have the shape {found.shape}, config.json says {shape}",
-                hint="is config.json that of another model?",
-            )
-        return found
+        return sized(self._weights, name, *shape)
 
     def linear(self, state: Any, name: str, inner: int, outer: int) -> Any:
         """The last axis, of size `inner`, mapped to `outer` numbers; the bias may be missing."""

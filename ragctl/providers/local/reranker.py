@@ -140,9 +140,9 @@ class LocalReranker:
 
     def _model(self) -> CompiledEncoder:
         from ragctl.providers.local.compiled import compile_scorer
-        from ragctl.providers.local.runtime import refuse_after_fork
+        from ragctl.providers.local.runtime import note_process
 
-        refuse_after_fork()
+        note_process()
         with self._lock:
             if self._made is None:
                 self._made = compile_scorer(self._files, self._tokenizer, threads=self._threads)

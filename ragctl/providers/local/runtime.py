@@ -22,16 +22,23 @@ _process: int | None = None
 """The process that uses OpenVINO, once one does."""
 
 
-def refuse_after_fork() -> None:
-    """Notes the process at first use.
+def note_process() -> None:
+    """Notes that this process uses OpenVINO.
 
+    Raises:
+        Unavailable: see `refuse_after_fork`.
+    """
+    global _process
+    refuse_after_fork()
+    _process = os.getpid()
+
+
+def refuse_after_fork() -> None:
+    """
     Raises:
         Unavailable: OpenVINO was used before this process was forked; it would hang or crash here.
     """
-    global _process
-    if _process is None:
-        _process = os.getpid()
-    if _process != os.getpid():
+    if _process not in (None, os.getpid()):
         raise Unavailable(
             "the local embedder was in use before this process was forked, and does not survive that",
             hint="start processes with the method 'spawn', or fork before anything is embedded",

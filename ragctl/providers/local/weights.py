@@ -6,7 +6,7 @@ Only safetensors is read: a `pytorch_model.bin` is a pickle, which can run any c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from ragctl.providers.local.architecture import Family
 Weights = Mapping[str, NDArray[np.float32]]
 
 WORDS = "embeddings.word_embeddings.weight"
+
+_MOST_HEADER_BYTES = 100_000_000
+"""As safetensors has it."""
 
 _PREFIX = {"bert": "bert.", "roberta": "roberta.", "distilbert": "distilbert."}
 
@@ -39,13 +42,45 @@ _DISTILBERT = (
 )
 
 
-def read_weights(path: Path, family: Family) -> Weights:
+def read_weights(path: Path, family: Family, *, without: Collection[str] = ()) -> Weights:
     """The tensors of an encoder and of its head, float32, named as transformers' BERT names them.
+
+    Args:
+        without: names of tensors that are not to be read.
 
     Raises:
         UsageError: the file is no safetensors file, or holds numbers of a kind that no weights are.
     """
-    return {_named(name, family): tensor for name, tensor in _tensors(path)}
+    wanted = _tensors(path, lambda name: _named(name, family) not in without)
+    return {_named(name, family): tensor for name, tensor in wanted}
+
+
+def sized(weights: Weights, name: str, *shape: int) -> NDArray[np.float32]:
+    """One of them, if it is as large as it should be.
+
+    Args:
+        shape: what it must be; -1 is any size.
+
+    Raises:
+        UsageError: there is no such weight, or its shape is another.
+    """
+    if name not in weights:
+        raise UsageError(f"the model has no weights {name!r}", hint="is it the file of another model?")
+    refuse_other_shape(name, weights[name].shape, shape)
+    return weights[name]
+
+
+def refuse_other_shape(name: str, found: Sequence[int], shape: Sequence[int]) -> None:
+    """
+    Raises:
+        UsageError: see `sized`.
+    """
+    sizes = zip(found, shape, strict=False)
+    if len(found) != len(shape) or any(want not in (-1, size) for size, want in sizes):
+        raise UsageError(
+            f"the weights {name!r} have the shape {tuple(found)}, config.json says {tuple(shape)}",
+            hint="is config.json that of another model?",
+        )
 
 
 def read_linear(path: Path) -> Weights:
@@ -73,40 +108,56 @@ def _named(name: str, family: Family) -> str:
     return name
 
 
-def _tensors(path: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
+def _tensors(
+    path: Path, wanted: Callable[[str], bool] = lambda name: True
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as tensors:
-            brain = _bfloat16_names(path)
-            for name in tensors.keys():  # noqa: SIM118
+            names = [name for name in tensors.keys() if wanted(name)]  # noqa: SIM118
+            header, begin = _header(path)
+            brain = [name for name in names if header[name].get("dtype") == "BF16"]
+            for name in names:
                 if name not in brain:
                     tensor = tensors.get_tensor(name)
                     if tensor.dtype.kind == "f":
                         yield name, np.ascontiguousarray(tensor, np.float32)
-        if brain:
-            yield from _bfloat16(path, brain)
+        data = np.memmap(path, np.uint8, "r")
+        for name in sorted(brain):
+            first, last = (begin + offset for offset in header[name]["data_offsets"])
+            yield name, as_floats(data[first:last].view("<u2").reshape(header[name]["shape"]), "BF16")
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise UsageError(f"the weights cannot be read: {error}", where=str(path)) from error
 
 
+def as_floats(numbers: NDArray[Any], kind: str) -> NDArray[np.float32]:
+    """float32 of what the file calls `kind`.
+
+    NumPy has no bfloat16: its bits, read as unsigned numbers, are the upper half of a float32's.
+    """
+    if kind == "BF16":
+        return (numbers.astype(np.uint32) << 16).view(np.float32)
+    return np.ascontiguousarray(numbers, np.float32)
+
+
+def read_header(path: Path, family: Family) -> tuple[dict[str, Any], int]:
+    """What the file says of its tensors, named as `read_weights` names them, and where their bytes begin.
+
+    Raises:
+        UsageError: it is no safetensors file.
+    """
+    try:
+        header, begin = _header(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the weights cannot be read: {error}", where=str(path)) from error
+    return {_named(name, family): entry for name, entry in header.items()}, begin
+
+
 def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """What the file says of its tensors, and where their bytes begin (safetensors' format)."""
+    """safetensors' format: the header's length, the header, the tensors."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
+        if length > _MOST_HEADER_BYTES:
+            raise ValueError("it is no safetensors file")
         return json.loads(file.read(length)), 8 + length
-
-
-def _bfloat16_names(path: Path) -> set[str]:
-    header, _ = _header(path)
-    return {name for name, entry in header.items() if entry.get("dtype") == "BF16"}
-
-
-def _bfloat16(path: Path, names: set[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """NumPy has no bfloat16: its bits are the upper half of a float32's."""
-    header, begin = _header(path)
-    data = np.memmap(path, np.uint8, "r")
-    for name in sorted(names):
-        first, last = (begin + offset for offset in header[name]["data_offsets"])
-        upper = data[first:last].view("<u2").astype(np.uint32) << 16
-        yield name, upper.view(np.float32).reshape(header[name]["shape"])

@@ -145,7 +145,7 @@ import os
 from ragctl.errors import Unavailable
 from ragctl.providers.local.encoder import LocalEmbedder
 embedder = LocalEmbedder()
-embedder.embed_queries(["tea"])
+list(embedder.embed(["tea"]))
 child = os.fork()
 if child == 0:
     for asked in (embedder, LocalEmbedder()):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from providers.local.small_models import CROSS_MODELS, SENTENCE_MODELS, Small, write_model
+from providers.local.small_models import CROSS_MODELS, SENTENCE_MODELS, Small, save_bfloat16, write_model
 from safetensors.numpy import load_file, save_file
 
 from ragctl.errors import RagctlError, Unavailable, UsageError
@@ -155,26 +155,11 @@ def test_weights_of_other_formats_are_read(kind: str, folder: Path) -> None:
     whole = embedder(folder).embed_queries(TEXTS)
     weights = load_file(folder / "model.safetensors")
     if kind == "bfloat16":
-        _save_bfloat16(folder / "model.safetensors", weights)
+        save_bfloat16(folder / "model.safetensors", weights)
     else:
         save_file({name: value.astype(kind) for name, value in weights.items()}, folder / "model.safetensors")
     vectors = embedder(folder).embed_queries(TEXTS)
     assert float(np.min(np.sum(vectors * whole, axis=1))) >= (0.999 if kind == "bfloat16" else 0.99999)
-
-
-def _save_bfloat16(file: Path, weights: dict[str, np.ndarray[Any, Any]]) -> None:
-    """The format of safetensors by hand: NumPy has no bfloat16."""
-    header, data = {}, b""
-    for name, value in weights.items():
-        half = (value.view(np.uint32) >> 16).astype("<u2").tobytes()
-        header[name] = {
-            "dtype": "BF16",
-            "shape": value.shape,
-            "data_offsets": [len(data), len(data) + len(half)],
-        }
-        data += half
-    text = json.dumps(header).encode()
-    file.write_bytes(len(text).to_bytes(8, "little") + text + data)
 
 
 def test_too_coarse_a_format_gives_way_to_float32_with_a_note(

@@ -1,0 +1,1 @@
+"""OpenAI's API, and servers that speak it: embeddings and chat."""

@@ -1,0 +1,1 @@
+"""What all providers that are asked over HTTP share; none of it knows one of them."""
