@@ -34,6 +34,9 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 )
 
 
+_HOMES_NAMED = 3
+
+
 def mistakes_of(error: ValidationError, positions: Positions) -> list[Mistake]:
     """Every finding of the validation, none of which holds the value of an environment variable's name."""
     found: list[Mistake] = []
@@ -114,12 +117,19 @@ def _unknown_key(path: KeyPath) -> str:
         return f"unknown key; did you mean '{key}_env'? It takes the name of an environment variable"
     if (bare := key.removesuffix("_env")) in known:
         return f"unknown key; did you mean '{bare}'?"
-    if homes := homes_of(key):
-        places = " or ".join(f"under '{home}'" if home else "at the top level" for home in homes)
+    if homes := _nearest(homes_of(key), path[:-1]):
+        named = [f"under '{home}'" if home else "at the top level" for home in homes[:_HOMES_NAMED]]
+        places = " or ".join([*named, *(["elsewhere"] if len(homes) > _HOMES_NAMED else [])])
         return f"is not known here but {places}; known here: {', '.join(known)}"
     if near := closest(key, known):
         return f"unknown key; did you mean '{near}'?"
     return f"unknown key; known here: {', '.join(known)}"
+
+
+def _nearest(homes: list[str], path: KeyPath) -> list[str]:
+    """Those that the path lies in, if there are any: they are what was meant; else all."""
+    inside = [home for home in homes if home and tuple(home.split(".")) == path[: home.count(".") + 1]]
+    return inside or homes
 
 
 def _siblings_with(key: str, path: KeyPath) -> list[str]:
@@ -242,6 +252,7 @@ _NO_VALUE = "has no value"
 
 _SENTENCES: dict[str, Callable[[ErrorDetails], str]] = {
     "string_type": _text_expected,
+    "string_too_short": lambda detail: "must not be empty",
     "string_too_long": lambda detail: f"must have at most {detail['ctx']['max_length']} characters",
     "bool_type": _boolean_expected,
     "int_type": _number_expected("a whole number"),

@@ -14,7 +14,9 @@ from pydantic.fields import FieldInfo
 
 from ragctl import __version__
 from ragctl.spec.airflow_settings import AirflowSettings
-from ragctl.spec.model import QuerySettings, Spec
+from ragctl.spec.ask_settings import AutoAnswer, OpenAIAnswer, QuerySettings
+from ragctl.spec.embed_settings import AutoEmbedder, HuggingFaceEmbedder, OpenAIEmbedder
+from ragctl.spec.model import Spec
 from ragctl.spec.outline import bare, is_section, members
 from ragctl.spec.section import Section
 from ragctl.spec.source_settings import DirectorySource, JsonlSource
@@ -45,6 +47,12 @@ _SHOWN: dict[tuple[type[Section], str], str] = {
     (QuerySettings, "dense_weight"): "1.0",
     (Spec, "name"): "docs",
     (AirflowSettings, "schedule"): '"0 5 * * 2"',
+    (HuggingFaceEmbedder, "model"): "BAAI/bge-small-en-v1.5",
+    (OpenAIEmbedder, "selection_criteria"): "{privacy_sensitive: true, allowed_hosts: [models.example]}",
+    (OpenAIAnswer, "model"): "gpt-4o",
+    (OpenAIAnswer, "combine"): "{provider: openai, model: gpt-4.1}",
+    (AutoAnswer, "combine"): "{provider: openai, model: gpt-4.1}",
+    (AutoEmbedder, "selection_criteria"): "{cost_threshold: medium, max_cost_usd: 5, max_minutes: 60}",
 }
 """Where a key has no default, or an empty one that would show nothing."""
 _NAMED: dict[str, tuple[str, ...]] = {
@@ -61,12 +69,32 @@ _NAMED: dict[str, tuple[str, ...]] = {
         "    limits: {nvidia.com/gpu: 1}",
         "    env_from_secrets: [ragctl]",
     ),
+    "embedder_options": (
+        "- {provider: local, model: all-MiniLM-L6-v2}",
+        "- provider: openai",
+        "  model: text-embedding-3-small",
+        "  cost: medium",
+        "  max_tokens: 8192",
+        "- provider: huggingface",
+        "  model: BAAI/bge-small-en-v1.5",
+        "  use_gpu: true",
+        "  dim: 384",
+        "  quality: 0.62",
+    ),
+    "llm_options": (
+        "- {provider: openai, model: gpt-4o-mini, cost: low}",
+        "- provider: openai",
+        "  model: qwen3-8b",
+        "  base_url: http://localhost:8000/v1",
+        "  context_tokens: 32768",
+        "  cost: 0",
+    ),
     "connections": (
         "rag_pg: {dsn: RAGCTL_DSN}",
         "rag_models: {key: MODELS_API_KEY, base_url: MODELS_BASE_URL}",
     ),
 }
-"""Mappings by names of the user's choice: an example of each that shows every key."""
+"""Mappings by names of the user's choice, and lists of options: an example of each that shows every key."""
 _SIZES = {"max_bytes": "64 MiB", "cache_max_bytes": "2 GB"}
 
 
@@ -93,11 +121,35 @@ def _entry(section: type[Section], key: str, field: FieldInfo, indent: str) -> l
         return ["sources:", *entries[0], *(line for entry in entries[1:] for line in ("", *entry))]
     if get_origin(inner) is dict and is_section(bare(get_args(inner)[1])):
         return [f"{indent}# {key}:", *(f"{indent}#   {line}" for line in _NAMED[key])]
+    if kinds := members(inner):
+        return _one_of(key, field.default, list(kinds.values()), indent)
     if is_section(inner):
         body = _section(inner, f"{indent}  ")
         return [f"{indent}{optional}{key}:", *(f"{optional}{line}" for line in body)]
     value = _SHOWN.get((section, key)) or _value(key, field)
     return [f"{indent}{optional}{key}: {value}"]
+
+
+def _one_of(key: str, default: Section, kinds: list[type[Section]], indent: str) -> list[str]:
+    """The kind that is the default with its meaning; the others in comments, which need less room."""
+    lines = [f"{indent}{key}:", *_section(type(default), f"{indent}  ")]
+    for kind in kinds:
+        if not isinstance(default, kind):
+            body = [line for name, field in kind.model_fields.items() for line in _brief(kind, name, field)]
+            lines += ["", *_comment(f"Or, in its place: {kind.__doc__}", indent)]
+            lines += [f"{indent}# {key}:", *(f"{indent}#   {line}" for line in body)]
+    return [*lines, ""] if indent else lines
+
+
+def _brief(kind: type[Section], name: str, field: FieldInfo) -> list[str]:
+    if name in _NAMED:
+        return [f"{name}:", *(f"  {line}" for line in _NAMED[name])]
+    if shown := _SHOWN.get((kind, name)):
+        return [f"{'# ' if field.default is None else ''}{name}: {shown}"]
+    if is_section(bare(field.annotation)):
+        return []
+    value = get_args(bare(field.annotation))[0] if name == "provider" else _value(name, field)
+    return [f"{'# ' if field.default is None else ''}{name}: {value}"]
 
 
 def _kinds(field: FieldInfo) -> list[type[Section]]:
@@ -119,7 +171,7 @@ def _value(key: str, field: FieldInfo) -> str:
         return str(get_args(bare(field.annotation))[0])
     if key in _SIZES:
         return _SIZES[key]
-    if isinstance(extra, dict) and "default_is" in extra and not field.default:
+    if isinstance(extra, dict) and "default_is" in extra and field.default == "":
         return "docs"
     return _yaml(field.default)
 

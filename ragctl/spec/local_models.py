@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
@@ -39,5 +39,14 @@ def _encoder(value: Any) -> Any:
     return value
 
 
+def _device(value: Any) -> Any:
+    """Refuses `gpu`, which is nearer to `cpu` than to what it means."""
+    if isinstance(value, str) and value.lower() == "gpu":
+        known = "'cuda' is NVIDIA's, 'mps' Apple's, and 'auto' takes what is there"
+        raise wrong(("", f"unknown value {shown(value)}; {known}"))
+    return value
+
+
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], BeforeValidator(_device)]
 ModelPlace = Annotated[str, BeforeValidator(_place)]
 EncoderPlace = Annotated[str, BeforeValidator(_encoder)]

@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,9 @@ class Lock:
         settings: those that the recipe depends on, by section, defaults filled in. JSON values.
         given: the names of those that the spec itself gave, by section.
         recipe: the three parts of the recipe, and `digest`, of all of them. SHA-256 in hex.
+        selection: with `provider: auto`, the `provider` and `model` that were chosen and, for people,
+            `because`; else empty, and not in the file.
+        chat: the same of each chat model that was chosen, by its place in the spec, such as `ask.answer`.
     """
 
     pipeline: str
@@ -50,10 +53,14 @@ class Lock:
     settings: Mapping[str, Mapping[str, Any]]
     given: Mapping[str, Sequence[str]]
     recipe: Mapping[str, str]
+    selection: Mapping[str, str] = field(default_factory=dict)
+    chat: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def content(self) -> dict[str, Any]:
         """What the file holds, as JSON values."""
-        return {"lock_version": LOCK_VERSION, **{name: getattr(self, name) for name in _SHAPES}}
+        found = {"lock_version": LOCK_VERSION, **{name: getattr(self, name) for name in _SHAPES}}
+        chosen = {name: getattr(self, name) for name in _CHOSEN}
+        return {**found, **{name: value for name, value in chosen.items() if value}}
 
     def text(self, spec_name: str) -> str:
         """The file's content. `spec_name` is the spec's file name, for the comment."""
@@ -181,7 +188,8 @@ def _lock(data: Value, positions: Positions) -> Lock:
         raise _NoLock("this is no lock of ragctl", positions.value(()))
     _refuse_other_version(data, positions)
     _refuse_other_shape(data, positions)
-    return Lock(**{name: _as_json(data[name]) for name in _SHAPES})
+    names = [*_SHAPES, *(name for name in _CHOSEN if name in data)]
+    return Lock(**{name: _as_json(data[name]) for name in names})
 
 
 def _refuse_other_version(data: Mapping[str, Value], positions: Positions) -> None:
@@ -206,6 +214,9 @@ def _refuse_other_shape(data: Mapping[str, Value], positions: Positions) -> None
             raise _NoLock(f"the lock has no {name!r}", positions.value(()))
         if not fits(data[name]):
             raise _NoLock(f"{name!r} is not what it should be in a lock", positions.value((name,)))
+    for name, fits in _CHOSEN.items():
+        if name in data and not fits(data[name]):
+            raise _NoLock(f"{name!r} is not what it should be in a lock", positions.value((name,)))
 
 
 def _text(value: Value) -> bool:
@@ -228,6 +239,10 @@ def _mapping(fits: Callable[[Value], bool]) -> Callable[[Value], bool]:
     return lambda value: isinstance(value, dict) and all(fits(one) for one in value.values())
 
 
+def _selection(value: Value) -> bool:
+    return isinstance(value, dict) and _mapping(_text)(value) and {"provider", "model"} <= set(value)
+
+
 # The keys of the file in their order, and what each has to be.
 _SHAPES: dict[str, Callable[[Value], bool]] = {
     "pipeline": _text,
@@ -239,6 +254,9 @@ _SHAPES: dict[str, Callable[[Value], bool]] = {
     "given": _mapping(_texts),
     "recipe": _mapping(_text),
 }
+
+# Those that are there only if something was chosen.
+_CHOSEN: dict[str, Callable[[Value], bool]] = {"selection": _selection, "chat": _mapping(_selection)}
 
 
 def _as_json(value: Value) -> Any:

@@ -53,6 +53,8 @@ def compare(locked: Lock, now: Lock, *, embedder_only: bool = False) -> Comparis
             # Nothing that has a name explains it: the digests themselves are made in another way.
             drift += _facts("recipe", locked.recipe, now.recipe)
     same = not drift and not chosen and locked.given == now.given
+    same = same and _named(locked.selection) == _named(now.selection)
+    same = same and _all_named(locked.chat) == _all_named(now.chat)
     return Comparison(tuple(drift), chosen, same)
 
 
@@ -74,9 +76,21 @@ def _settings(locked: Lock, now: Lock, *, given: bool) -> Iterator[Moved]:
     """Settings that differ: those that the spec gives now or gave then, or those that are defaults."""
     for section in sorted({*locked.settings, *now.settings}):
         by_spec = {*locked.given.get(section, ()), *now.given.get(section, ())}
-        for moved in _facts(section, locked.settings.get(section, {}), now.settings.get(section, {})):
-            if (moved.what.partition(".")[2] in by_spec) is given:
+        moves = list(_facts(section, locked.settings.get(section, {}), now.settings.get(section, {})))
+        # Another provider has other settings, and other defaults for those of the same name.
+        all_by_spec = any(moved.what == f"{section}.provider" for moved in moves)
+        for moved in moves:
+            if (all_by_spec or moved.what.partition(".")[2] in by_spec) is given:
                 yield moved
+
+
+def _named(selection: Mapping[str, str]) -> dict[str, str]:
+    """Without what is only for people."""
+    return {key: value for key, value in selection.items() if key != "because"}
+
+
+def _all_named(chat: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    return {key: _named(selection) for key, selection in chat.items()}
 
 
 def _shown(value: Any) -> str:

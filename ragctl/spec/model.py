@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from ragctl.spec.airflow_settings import AirflowSettings, index_asset
-from ragctl.spec.local_models import LOCAL_MODEL_TOKENS, EncoderPlace, ModelPlace
+from ragctl.spec.ask_settings import AskSettings
+from ragctl.spec.embed_settings import MOST_TOKENS, AutoEmbedder, EmbedSettings, LocalEmbedder
 from ragctl.spec.names import ENVIRONMENT_VARIABLE, INDEX, NAME
 from ragctl.spec.section import Problem, Section, wrong
 from ragctl.spec.source_settings import Pattern, Source
 
-_MOST_TOKENS = 8192
 _MIB = 1024 * 1024
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1024, "MIB": _MIB, "GIB": 1024 * _MIB}
 _SIZE = r"^[0-9]{1,12} ?([KkMmGg][Ii]?)?[Bb]$"
@@ -47,7 +47,6 @@ _Count = Annotated[int, Field(ge=1, le=4 * 1024 * _MIB)]
 Bytes = Annotated[_Count, BeforeValidator(_size, json_schema_input_type=_Count | _SizeText)]
 _DiskCount = Annotated[int, Field(ge=0, le=10**15)]
 DiskBytes = Annotated[_DiskCount, BeforeValidator(_size, json_schema_input_type=_DiskCount | _SizeText)]
-Weight = Annotated[float, Field(ge=0, le=100)]
 EnvironmentVariable = Annotated[str, Field(pattern=ENVIRONMENT_VARIABLE)]
 
 
@@ -77,7 +76,7 @@ class ChunkSettings(Section):
     max_tokens: int = Field(
         default=256,
         ge=16,
-        le=_MOST_TOKENS,
+        le=MOST_TOKENS,
         description="The most tokens of a chunk as the model reads it: title, headings, text and special "
         "tokens together. No more than the model reads.",
     )
@@ -128,45 +127,6 @@ class ChunkSettings(Section):
         return self
 
 
-class LocalEmbedder(Section):
-    """A model that runs in this process, on the CPU: no server and no key."""
-
-    example = "{provider: local, model: all-MiniLM-L6-v2}"
-
-    provider: Literal["local"] = Field(default="local", description="What runs the model.")
-    model: EncoderPlace = Field(
-        default="all-MiniLM-L6-v2",
-        description="The model. all-MiniLM-L6-v2: English, 384 dimensions, reads 256 tokens. Or a sentence "
-        "encoder of the BERT, RoBERTa and DistilBERT families: its folder (`./NAME`, relative to the spec "
-        "file), an installed Python package that holds one, or `ORGANISATION/NAME` on the Hugging Face hub.",
-    )
-    revision: str | None = Field(
-        default=None,
-        min_length=1,
-        description="Commit, tag or branch of a model on the hub. Without it, the commit that the lock pins.",
-    )
-    query_prefix: str | None = Field(
-        default=None,
-        description="What the model reads before every question, such as `'query: '`. Without it, the "
-        "model's own prompt.",
-    )
-    passage_prefix: str | None = Field(
-        default=None, description="The same for passages. It takes part of `chunk.max_tokens`."
-    )
-
-    @property
-    def max_input_tokens(self) -> int:
-        """The longest input that the model reads whole, in its own tokens, special tokens included.
-
-        Of a model that is not known here, the longest that any may read; a run asks the model itself.
-        """
-        return LOCAL_MODEL_TOKENS.get(self.model, _MOST_TOKENS)
-
-
-# One provider so far; further ones make this a union discriminated on `provider`.
-EmbedSettings = LocalEmbedder
-
-
 class PgvectorStore(Section):
     """PostgreSQL with the pgvector extension; without `dsn_env`, a server of ragctl's own."""
 
@@ -206,101 +166,6 @@ class PgvectorStore(Section):
 StoreSettings = PgvectorStore
 
 
-class QuerySettings(Section):
-    """How passages are found, and how the lists of several searches become one."""
-
-    example = "{mode: hybrid, k: 50}"
-
-    mode: Literal["hybrid", "dense", "lexical"] = Field(
-        default="hybrid",
-        description="`dense` compares vectors, by cosine; `lexical` compares words, by BM25; `hybrid` does "
-        "both and fuses the two lists.",
-    )
-    k: int = Field(
-        default=50, ge=1, le=1000, description="Passages that are fetched from the index by each search."
-    )
-    fusion: Literal["score", "rrf"] = Field(
-        default="score",
-        description="How lists are fused: `score` by scores that are scaled to the same range, `rrf` by "
-        "ranks (reciprocal rank fusion).",
-    )
-    rrf_k: int = Field(
-        default=60,
-        ge=1,
-        le=1000,
-        description="The constant of reciprocal rank fusion: a list gives `1 / (rrf_k + rank)`.",
-    )
-    dense_weight: Weight | None = Field(
-        default=None,
-        description="How much the dense list counts in a fusion.",
-        json_schema_extra={
-            "default_is": "1, or 0.25 where the model is known not to read `chunk.language`, as "
-            "all-MiniLM-L6-v2 is of any language but English"
-        },
-    )
-    lexical_weight: Weight = Field(default=1.0, description="How much the lexical list counts in a fusion.")
-
-
-class RankSettings(Section):
-    """How found passages are put in order."""
-
-    example = "{provider: none, top_n: 8}"
-
-    provider: Literal["none", "local"] = Field(
-        default="none",
-        description="`none` keeps the order of the query. `local` has a cross-encoder read the question with "
-        "each passage, in this process, on the CPU.",
-    )
-    model: ModelPlace | None = Field(
-        default=None,
-        description="The cross-encoder, of the BERT, RoBERTa or DistilBERT family: its folder, a package or "
-        "`ORGANISATION/NAME` on the hub, as in `embed.model`. For `provider: local`, which needs it.",
-    )
-    revision: str | None = Field(
-        default=None,
-        min_length=1,
-        description="Commit, tag or branch of a cross-encoder on the hub. For `provider: local`.",
-    )
-    candidates: int = Field(
-        default=50,
-        ge=1,
-        le=1000,
-        description="Passages that the cross-encoder reads: the first that were found; others are left out. "
-        "At least `top_n`. For `provider: local`.",
-    )
-    top_n: int = Field(default=8, ge=1, le=1000, description="Passages that are shown. At most `query.k`.")
-
-    @model_validator(mode="after")
-    def _fits_the_provider(self) -> RankSettings:
-        if self.provider == "none":
-            given = sorted(self.model_fields_set & {"model", "revision", "candidates"})
-            unused = [key for key in given if getattr(self, key) != type(self).model_fields[key].default]
-            if unused:
-                raise wrong(*((key, "is for `provider: local`") for key in unused))
-            return self
-        if self.model is None:
-            raise wrong(("model", "is missing; name the cross-encoder's folder, package or place on the hub"))
-        if self.candidates < self.top_n:
-            problem = f"must be at least top_n ({self.top_n}), not {self.candidates}"
-            raise wrong(("candidates", problem))
-        return self
-
-
-class AskSettings(Section):
-    """What happens to a question."""
-
-    example = "{query: {k: 50}, rank: {top_n: 8}}"
-
-    query: QuerySettings = QuerySettings()
-    rank: RankSettings = RankSettings()
-
-    @model_validator(mode="after")
-    def _enough_is_fetched(self) -> AskSettings:
-        if self.rank.top_n > self.query.k:
-            raise wrong(("rank.top_n", f"must be at most query.k ({self.query.k}), not {self.rank.top_n}"))
-        return self
-
-
 class Spec(Section):
     """A pipeline, from sources to answers. Only `name` and `sources` are required."""
 
@@ -314,7 +179,10 @@ class Spec(Section):
     )
     extract: ExtractSettings = ExtractSettings()
     chunk: ChunkSettings = ChunkSettings()
-    embed: EmbedSettings = EmbedSettings()
+    embed: EmbedSettings = Field(
+        default=LocalEmbedder(),
+        description="What makes vectors of texts: a model, or several to choose from.",
+    )
     store: StoreSettings = StoreSettings()
     ask: AskSettings = AskSettings()
     max_failures: int = Field(
@@ -335,9 +203,10 @@ class Spec(Section):
     @model_validator(mode="after")
     def _sections_fit_together(self) -> Spec:
         problems: list[Problem] = []
-        limit, chosen = self.embed.max_input_tokens, self.chunk.max_tokens
+        reader = self.embed.reads_least if isinstance(self.embed, AutoEmbedder) else self.embed
+        limit, chosen = reader.max_input_tokens, self.chunk.max_tokens
         if chosen > limit:
-            text = f"must be at most {limit}, which is all that {self.embed.model} reads, not {chosen}"
+            text = f"must be at most {limit}, which is all that {reader.model} reads, not {chosen}"
             problems.append(("chunk.max_tokens", text))
         own = index_asset(self.store.type, self.store.index or self.name.replace("-", "_"))
         for number, asset in enumerate(self.airflow.assets):

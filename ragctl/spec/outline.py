@@ -49,21 +49,33 @@ def names_at(path: KeyPath) -> tuple[str, ...]:
 
 def members(annotation: Any) -> dict[str, type[Section]]:
     """The sections that a value may be, by their tags; none if it is not one of several."""
-    found = bare(annotation)
-    parts = get_args(found) if get_origin(found) in _UNIONS else ()
+    parts = tuple(bare(part) for part in several(annotation))
     if not parts or not all(is_section(part) for part in parts):
         return {}
     key = tag_key(parts)
     return {tag: part for part in parts for tag in get_args(bare(part.model_fields[key].annotation))}
 
 
+def several(annotation: Any) -> tuple[Any, ...]:
+    """The types that a value may have, where it may have one of several besides none."""
+    found = bare(annotation)
+    present = [part for part in get_args(found) if part is not type(None)]
+    return tuple(present) if get_origin(found) in _UNIONS else ()
+
+
 def tag_key(parts: Iterable[type[Section]]) -> str:
-    """The key that tells the sections of a union apart: the first one that is a choice in all of them."""
-    first, *others = parts
-    for name, field in first.model_fields.items():
-        if get_origin(bare(field.annotation)) is Literal and all(name in one.model_fields for one in others):
+    """The key that tells the sections of a union apart: the first with other choices in each of them."""
+    all_parts = list(parts)
+    for name in all_parts[0].model_fields:
+        choices = [choice for one in all_parts for choice in _choices(one, name)]
+        if all(_choices(one, name) for one in all_parts) and len(choices) == len(set(choices)):
             return name
-    raise TypeError(f"nothing tells {first.__name__} from the others")
+    raise TypeError(f"nothing tells {all_parts[0].__name__} from the others")
+
+
+def _choices(section: type[Section], name: str) -> tuple[Any, ...]:
+    found = bare(section.model_fields[name].annotation) if name in section.model_fields else None
+    return get_args(found) if get_origin(found) is Literal else ()
 
 
 def untagged(path: KeyPath) -> KeyPath:
@@ -89,11 +101,16 @@ def homes_of(key: str) -> list[str]:
     return list(dict.fromkeys(homes))
 
 
-def sections(root: type[Section] = Spec, prefix: str = "") -> Iterator[tuple[str, type[Section]]]:
+def sections() -> list[tuple[str, type[Section]]]:
     """Every section and where it stands, outermost first: `sources.N` in a list, `stages.*` by name.
 
-    Sections that one value may be follow one another, under the same place.
+    Sections that one value may be follow one another, under the same place. One that stands under several
+    of these, at the same key, is there once.
     """
+    return list(dict.fromkeys(_sections(Spec, "")))
+
+
+def _sections(root: type[Section], prefix: str) -> Iterator[tuple[str, type[Section]]]:
     yield prefix, root
     for name, field in root.model_fields.items():
         inner, where = bare(field.annotation), _under(prefix, name)
@@ -102,7 +119,7 @@ def sections(root: type[Section] = Spec, prefix: str = "") -> Iterator[tuple[str
         elif get_origin(inner) is dict:
             inner, where = bare(get_args(inner)[1]), f"{where}.*"
         for section in (inner,) if is_section(inner) else members(inner).values():
-            yield from sections(section, where)
+            yield from _sections(section, where)
 
 
 def is_section(annotation: Any) -> bool:
@@ -126,8 +143,9 @@ def _step(annotation: Any, part: str | int) -> Any:
     if is_section(annotation):
         field = annotation.model_fields.get(part)
         return field.annotation if field else None
-    if found := members(annotation).get(part):
-        return found
+    if choices := members(annotation):
+        having = (one for one in choices.values() if part in one.model_fields)
+        return choices.get(part) or next((one.model_fields[part].annotation for one in having), None)
     return get_args(annotation)[1] if get_origin(annotation) is dict else None
 
 

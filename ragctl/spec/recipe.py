@@ -14,13 +14,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ragctl.spec.embed_settings import GivenEmbedder
     from ragctl.spec.model import Spec
+    from ragctl.spec.section import Section
 
 _CHANGES_NO_OUTPUT = {
     "extract": frozenset({"max_bytes"}),  # decides whether a file is read, not what is read from it
     "chunk": frozenset[str](),
-    "embed": frozenset[str](),
+    "embed": frozenset(
+        {"api_key_env", "timeout_seconds", "retries", "max_in_flight", "requests_per_minute"}
+        | {"tokens_per_minute", "usd_per_million_tokens"}  # how a server is asked, and at what price
+        | {"device", "precision", "batch_tokens"}  # vectors agree within rounding
+        | {"selection_criteria"}
+    ),
 }
+_CHANGES_NO_OUTPUT_OF: Mapping[str, frozenset[str]] = {
+    "cohere": frozenset({"base_url"}),  # the same models at each address; one of OpenAI's API may have any
+}
+"""Embedder's provider → what changes no output with it alone."""
 
 LEFT_OUT_AS_DEFAULT: Mapping[str, Mapping[str, Any]] = {
     "chunk": {"language": "english"},
@@ -58,6 +69,7 @@ def make_recipe(
     splitters: Mapping[str, int],
     embedder: str,
     tokenizer: str = "",
+    embed: GivenEmbedder | None = None,
 ) -> Recipe:
     """The recipe of a spec and of the parts that will carry it out.
 
@@ -65,27 +77,29 @@ def make_recipe(
         readers, splitters: `output_version` of each by name.
         embedder: `Embedder.identity`.
         tokenizer: identity of what counts the tokens; the embedder's own identity if left empty.
+        embed: settings of the chosen embedder, where the spec leaves the choice open (`provider: auto`).
     """
-    extract = {"settings": _settings(spec, "extract"), "readers": dict(readers)}
+    settings = recipe_settings(spec, embed)
+    extract = {"settings": settings["extract"], "readers": dict(readers)}
     chunk = {
-        "settings": _settings(spec, "chunk"),
+        "settings": settings["chunk"],
         "splitters": dict(splitters),
         "tokenizer": tokenizer or embedder,
     }
-    embed = {"settings": _settings(spec, "embed"), "embedder": embedder}
-    return Recipe(_digest("extract", extract), _digest("chunk", chunk), _digest("embed", embed))
+    vectors = {"settings": settings["embed"], "embedder": embedder}
+    return Recipe(_digest("extract", extract), _digest("chunk", chunk), _digest("embed", vectors))
 
 
-def recipe_settings(spec: Spec) -> dict[str, dict[str, Any]]:
-    """The settings that the recipe is made of, by section, as JSON values."""
-    return {section: _settings(spec, section) for section in _CHANGES_NO_OUTPUT}
+def recipe_settings(spec: Spec, embed: GivenEmbedder | None = None) -> dict[str, dict[str, Any]]:
+    """The settings that the recipe is made of, by section, as JSON values. `embed` as in `make_recipe`."""
+    return {name: _settings(name, section) for name, section in _sections(spec, embed).items()}
 
 
-def given_settings(spec: Spec) -> dict[str, list[str]]:
+def given_settings(spec: Spec, embed: GivenEmbedder | None = None) -> dict[str, list[str]]:
     """The names of those of them that the user gave, by section; the others are ragctl's defaults."""
     return {
-        section: [key for key in _settings(spec, section) if key in getattr(spec, section).model_fields_set]
-        for section in _CHANGES_NO_OUTPUT
+        name: [key for key in _settings(name, section) if key in section.model_fields_set]
+        for name, section in _sections(spec, embed).items()
     }
 
 
@@ -95,13 +109,22 @@ def recorded_language(settings: Mapping[str, Mapping[str, Any]]) -> str:
     return language
 
 
-def _settings(spec: Spec, section: str) -> dict[str, Any]:
-    settings: dict[str, Any] = getattr(spec, section).model_dump(mode="json")
-    as_before = LEFT_OUT_AS_DEFAULT.get(section, {})
+def _sections(spec: Spec, embed: GivenEmbedder | None) -> dict[str, Section]:
+    chosen = embed or spec.embed
+    if chosen.provider == "auto":
+        raise ValueError("the recipe of a spec with `provider: auto` needs the settings of the chosen option")
+    return {"extract": spec.extract, "chunk": spec.chunk, "embed": chosen}
+
+
+def _settings(name: str, section: Section) -> dict[str, Any]:
+    without = _CHANGES_NO_OUTPUT[name] | _CHANGES_NO_OUTPUT_OF.get(
+        getattr(section, "provider", ""), frozenset()
+    )
+    as_before = LEFT_OUT_AS_DEFAULT.get(name, {})
     return {
         key: value
-        for key, value in settings.items()
-        if key not in _CHANGES_NO_OUTPUT[section] and (key not in as_before or value != as_before[key])
+        for key, value in section.model_dump(mode="json").items()
+        if key not in without and (key not in as_before or value != as_before[key])
     }
 
 

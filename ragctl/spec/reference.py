@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from ragctl.spec.example import example_text
 from ragctl.spec.names import WHAT_FITS
-from ragctl.spec.outline import annotation_at, bare, is_section, members, names_at, sections, tag_key
+from ragctl.spec.outline import annotation_at, bare, is_section, members, names_at, sections, several, tag_key
 from ragctl.spec.section import Section
 
 _INTRODUCTION = """\
@@ -130,6 +130,8 @@ def _named(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     found, origin = bare(annotation), get_origin(bare(annotation))
     if is_section(found) or members(found):
         return "mapping"
+    if alternatives := several(found):
+        return " or ".join(_named(one) for one in alternatives)
     if origin is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(found))
     if origin is tuple:

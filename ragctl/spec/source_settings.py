@@ -84,6 +84,15 @@ FixedMetadata = Annotated[
     ),
 ]
 
+Sensitivity = Annotated[
+    Literal["public", "sensitive"] | None,
+    Field(
+        description="`sensitive`: no model outside this machine and "
+        "`embed.selection_criteria.allowed_hosts` may read this source's text. `public` loosens nothing "
+        "that is sensitive for another reason. Changing it makes no new generation."
+    ),
+]
+
 
 class DirectorySource(Section):
     """Files below a directory."""
@@ -104,6 +113,7 @@ class DirectorySource(Section):
         default=(), description="Patterns of files to leave out, whatever `include` says."
     )
     metadata: FixedMetadata = Field(default={})
+    sensitivity: Sensitivity = None
 
 
 class JsonlSource(Section):
@@ -137,6 +147,7 @@ class JsonlSource(Section):
         description="Fields whose values a document carries as metadata: text, numbers, true or false, "
         "and lists of these. Other values are left out.",
     )
+    sensitivity: Sensitivity = None
 
     @model_validator(mode="after")
     def _each_field_has_one_use(self) -> JsonlSource:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from ragctl.spec.embed_settings import AutoEmbedder, CohereEmbedder, HuggingFaceEmbedder, OpenAIEmbedder
 from ragctl.spec.model import Spec
-from ragctl.spec.recipe import Recipe, make_recipe
+from ragctl.spec.recipe import Recipe, given_settings, make_recipe, recipe_settings
 from ragctl.spec.section import Section
 
 MINIMAL: dict[str, Any] = {"name": "docs", "sources": ({"type": "directory", "path": "docs"},)}
@@ -55,6 +56,12 @@ def moved(before: Recipe, after: Recipe) -> set[str]:
         ({"embed": {"query_prefix": "query: "}}, {"embed"}),
         ({"embed": {"passage_prefix": ""}}, {"embed"}),
         ({"embed": {"revision": None, "query_prefix": None}}, set()),
+        (
+            {"embed": {"selection_criteria": {"privacy_sensitive": True, "allowed_hosts": ("a.example",)}}},
+            set(),
+        ),
+        ({"sources": ({"type": "directory", "path": "x", "sensitivity": "sensitive"},)}, set()),
+        ({"ask": {"rank": {"provider": "cohere", "retries": 3}}}, set()),
         ({"ask": {"rank": {"provider": "local", "model": "./cross"}}}, set()),
         ({"chunk": {"max_tokens": 256}, "embed": {"provider": "local"}}, set()),  # the defaults, written out
     ],
@@ -64,6 +71,98 @@ def test_settings(settings: dict[str, Any], parts: set[str]) -> None:
     before, after = recipe(), recipe(settings)
     assert moved(before, after) == parts
     assert (before.digest != after.digest) == bool(parts)
+
+
+OPENAI = {"provider": "openai"}
+COHERE = {"provider": "cohere"}
+TORCH = {"provider": "huggingface", "model": "org/model"}
+EMBEDDERS = [
+    (OPENAI, {"model": "text-embedding-3-large"}, True),
+    (OPENAI, {"base_url": "http://localhost:8000/v1"}, True),
+    (OPENAI, {"dimensions": 256}, True),
+    (OPENAI, {"max_tokens": 4000}, True),
+    (OPENAI, {"tokenizer": "./tokenizer"}, True),
+    (OPENAI, {"query_prefix": "query: "}, True),
+    (OPENAI, {"passage_prefix": "passage: "}, True),
+    (OPENAI, {"api_key_env": "OTHER_KEY"}, False),
+    (OPENAI, {"timeout_seconds": 5}, False),
+    (OPENAI, {"retries": 0}, False),
+    (OPENAI, {"max_in_flight": 1}, False),
+    (OPENAI, {"requests_per_minute": 10}, False),
+    (OPENAI, {"tokens_per_minute": 10}, False),
+    (OPENAI, {"usd_per_million_tokens": 1}, False),
+    (OPENAI, {"selection_criteria": {"privacy_sensitive": True}}, False),
+    (COHERE, {"model": "embed-english-v3.0"}, True),
+    (COHERE, {"dimensions": 256}, True),
+    (COHERE, {"base_url": "http://localhost:8000"}, False),
+    (COHERE, {"api_key_env": "OTHER_KEY"}, False),
+    (COHERE, {"timeout_seconds": 5}, False),
+    (COHERE, {"retries": 0}, False),
+    (COHERE, {"max_in_flight": 1}, False),
+    (COHERE, {"requests_per_minute": 10}, False),
+    (COHERE, {"tokens_per_minute": 10}, False),
+    (COHERE, {"usd_per_million_tokens": 1}, False),
+    (COHERE, {"selection_criteria": {"privacy_sensitive": True}}, False),
+    (TORCH, {"model": "org/other"}, True),
+    (TORCH, {"revision": "main"}, True),
+    (TORCH, {"query_prefix": ""}, True),
+    (TORCH, {"passage_prefix": ""}, True),
+    (TORCH, {"device": "cuda"}, False),
+    (TORCH, {"precision": "fp32"}, False),
+    (TORCH, {"batch_tokens": 512}, False),
+    (TORCH, {"selection_criteria": {"privacy_sensitive": True}}, False),
+]
+
+
+@pytest.mark.parametrize(("embed", "changed", "counts"), EMBEDDERS, ids=_name)
+def test_settings_of_an_embedder(embed: dict[str, Any], changed: dict[str, Any], counts: bool) -> None:
+    before, after = recipe({"embed": embed}), recipe({"embed": {**embed, **changed}})
+    assert moved(before, after) == ({"embed"} if counts else set())
+
+
+@pytest.mark.parametrize("kind", [OpenAIEmbedder, CohereEmbedder, HuggingFaceEmbedder])
+def test_every_setting_of_an_embedder_is_tried(kind: type[Section]) -> None:
+    """A new setting must get a line in the table above."""
+    provider = get_args(kind.model_fields["provider"].annotation)[0]
+    tried = {key for embed, changed, _ in EMBEDDERS for key in changed if embed["provider"] == provider}
+    assert tried == set(kind.model_fields) - {"provider"}
+
+
+CHOICE: dict[str, Any] = {
+    "provider": "auto",
+    "embedder_options": (
+        {"provider": "local", "cost": "low", "quality": 0.5},
+        {"provider": "openai", "cost": 0.02, "dim": 1536, "retries": 2, "dimensions": 256},
+        {"provider": "huggingface", "model": "org/model", "use_gpu": True},
+        {"provider": "huggingface", "model": "org/model"},
+        {"provider": "cohere", "model": "embed-v4.0"},
+    ),
+    "selection_criteria": {"cost_threshold": "medium"},
+}
+ALONE: list[dict[str, Any]] = [
+    {"provider": "local"},
+    {"provider": "openai", "retries": 2, "dimensions": 256},
+    TORCH,
+    {**TORCH, "device": "cpu"},
+    {"provider": "cohere", "model": "embed-v4.0"},
+]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_chosen_option_has_the_recipe_of_a_spec_that_names_it(number: int) -> None:
+    open_spec = Spec.model_validate({**MINIMAL, "embed": CHOICE})
+    assert isinstance(open_spec.embed, AutoEmbedder)
+    chosen = open_spec.embed.embedder_options[number].settings
+    alone = Spec.model_validate({**MINIMAL, "embed": ALONE[number]})
+    assert chosen == alone.embed
+    assert make_recipe(open_spec, **PARTS, embed=chosen) == make_recipe(alone, **PARTS)
+    assert recipe_settings(open_spec, chosen) == recipe_settings(alone)
+    assert given_settings(open_spec, chosen) == given_settings(alone)
+
+
+def test_an_open_choice_has_no_recipe() -> None:
+    with pytest.raises(ValueError, match="the chosen option"):
+        recipe({"embed": CHOICE})
 
 
 @pytest.mark.parametrize(
@@ -87,7 +186,7 @@ def test_every_setting_of_the_three_sections_is_tried_or_has_one_choice() -> Non
     tried = {
         "extract": {"max_bytes"},
         "chunk": {"max_tokens", "overlap", "min_tokens", "context", "language"},
-        "embed": {"model", "revision", "query_prefix", "passage_prefix"},
+        "embed": {"model", "revision", "query_prefix", "passage_prefix", "selection_criteria"},
     }
     spec = Spec.model_validate(MINIMAL)
     for name in ("extract", "chunk", "embed"):

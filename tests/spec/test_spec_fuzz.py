@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ragctl.errors import SpecError
 from ragctl.spec.airflow_settings import AirflowSettings, StageTask
+from ragctl.spec.embed_settings import AutoEmbedder, HuggingFaceEmbedder, OpenAIEmbedder, OpenAIOption
 from ragctl.spec.example import example_text
 from ragctl.spec.load import load_spec
 from ragctl.spec.source_settings import DirectorySource, JsonlSource
@@ -131,6 +132,41 @@ def test_any_value_of_a_source(path: Path, sources: object) -> None:
     import yaml
 
     document = {"name": "docs", "sources": sources}
+    loads_or_says_why(path, yaml.safe_dump(document).encode("utf-8", "backslashreplace"))
+
+
+@quick
+@given(
+    st.fixed_dictionaries(
+        {
+            "provider": st.one_of(
+                st.sampled_from(["openai", "cohere", "huggingface", "auto", "opnai"]), documents()
+            )
+        },
+        optional={
+            key: documents()
+            for kind in (OpenAIEmbedder, HuggingFaceEmbedder, AutoEmbedder)
+            for key in kind.model_fields
+            if key != "provider"
+        },
+    ),
+    st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "provider": st.sampled_from(["local", "openai", "cohere", "huggingface", "auto", 5]),
+                **{key: documents() for key in OpenAIOption.model_fields if key != "provider"},
+            },
+        ),
+        max_size=2,
+    ),
+)
+def test_any_value_of_an_embedder(path: Path, embed: dict[str, object], options: list[object]) -> None:
+    import yaml
+
+    if embed["provider"] == "auto":
+        embed = {**embed, "embedder_options": options}
+    document = {"name": "docs", "sources": [{"type": "directory", "path": "a"}], "embed": embed}
     loads_or_says_why(path, yaml.safe_dump(document).encode("utf-8", "backslashreplace"))
 
 

@@ -14,7 +14,7 @@ from ragctl.spec.airflow_settings import StageName
 from ragctl.spec.example import example_text
 from ragctl.spec.load import load_spec
 from ragctl.spec.model import Spec
-from ragctl.spec.outline import sections
+from ragctl.spec.outline import sections, tag_key
 from ragctl.spec.reference import reference_text
 from ragctl.spec.schema import schema, schema_text
 
@@ -42,7 +42,7 @@ def test_the_command_that_makes_a_file() -> None:
 
 
 def test_there_are_ready_specs() -> None:
-    assert {path.name for path in READY} >= {"minimal.yaml", "docs.yaml"}
+    assert {path.name for path in READY} >= {"minimal.yaml", "docs.yaml", "choose.yaml"}
 
 
 @pytest.mark.parametrize("path", READY, ids=lambda path: path.name)
@@ -89,6 +89,26 @@ def test_what_the_example_shows_in_comments_is_sound(tmp_path: Path) -> None:
     assert spec.airflow.connections["rag_pg"].dsn == "RAGCTL_DSN"
 
 
+def test_each_embedder_that_the_example_shows_in_comments_is_sound(tmp_path: Path) -> None:
+    text = example_text()
+    own = re.search(r"(?m)^embed:\n(?:  .*\n)+", text)
+    assert own
+    blocks = re.findall(r"(?m)^# embed:\n(?:#   .*\n)+", text)
+    providers = set()
+    for block in blocks:
+        alternative = re.sub("(?m)^# ", "", block)
+        path = tmp_path / "docs.yaml"
+        path.write_text(text.replace(own.group(), alternative), encoding="utf-8")
+        embed = load_spec(path).spec.embed
+        providers.add(embed.provider)
+        if embed.provider != "auto":  # what is shown are the defaults, but for the criteria
+            shown = {key: getattr(embed, key) for key in embed.model_fields_set - {"selection_criteria"}}
+            required = {"provider": embed.provider, "model": embed.model}
+            default = type(embed).model_validate(required)
+            assert shown == {key: getattr(default, key) for key in shown}
+    assert providers == {"openai", "cohere", "huggingface", "auto"}
+
+
 def test_the_reference_says_what_a_value_is() -> None:
     rows = dict(re.findall(r"(?m)^\| `(\w+)` \| ([^|]+ \| [^|]+) \|", reference_text()))
     assert rows["single_host"] == "`true` or `false` | `false`"
@@ -100,6 +120,7 @@ def test_the_reference_says_what_a_value_is() -> None:
     assert rows["tags"] == 'list of texts | `["ragctl"]`'
     assert rows["stages"] == "mapping of mappings | `{}`"
     assert rows["python_version"] == "`3.11` or `3.12` or `3.13` | none"
+    assert rows["cost"].startswith("`low` or `medium` or `high` or number, 0 to 1000000 | ")
     assert rows["max_bytes"] == "whole number, 1 to 4294967296 | `67108864`"
     assert "`*` is one of `plan`, `extract`, " in reference_text()
     assert "`*` is the id of an Airflow connection: " in reference_text()
@@ -109,8 +130,10 @@ def test_the_reference_names_every_key_once_under_its_section() -> None:
     pages = re.split(r"(?m)^## ", reference_text())
     for where, section in sections():
         title = f"`{where.replace('.N', '[]')}`" if where else "The top level"
-        if where == "sources.N":
-            title += f" with `type: {get_args(section.model_fields['type'].annotation)[0]}`"
+        kinds = [one for place, one in sections() if place == where]
+        if len(kinds) > 1:
+            key = tag_key(kinds)
+            title += f" with `{key}: {get_args(section.model_fields[key].annotation)[0]}`"
         (page,) = [page for page in pages if page.split("\n")[0] == title]
         assert re.findall(r"(?m)^\| `(\w+)` \|", page) == list(section.model_fields)
         assert "| |" not in page.replace(" |\n|", "")  # no empty cell
@@ -128,7 +151,7 @@ def closed_objects(node: Any) -> list[dict[str, Any]]:
 def test_the_schema_is_as_strict_as_the_model() -> None:
     made = schema()
     objects = closed_objects(made)
-    assert len(objects) == len(list(sections()))
+    assert len(objects) == len({section for _, section in sections()})
     assert all(one["additionalProperties"] is False for one in objects)
     assert made["required"] == ["name", "sources"]
     assert set(made["properties"]) == set(Spec.model_fields)

@@ -30,8 +30,9 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *overri
         ("chunks: {}", "4:1: chunks: unknown key; did you mean 'chunk'?"),
         (
             "max_tokens: 128",
-            "4:1: max_tokens: is not known here but under 'chunk'; known here: name, sources, extract, "
-            "chunk, embed, store, ask, max_failures, ignore, airflow",
+            "4:1: max_tokens: is not known here but under 'chunk' or under 'embed' or under "
+            "'embed.embedder_options.N' or elsewhere; known here: name, sources, extract, chunk, embed, "
+            "store, ask, max_failures, ignore, airflow",
         ),
         (
             "store: {name: x}",
@@ -39,9 +40,9 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *overri
             "known here: type, index, existing, keep_generations, cache_max_bytes, dsn_env",
         ),
         (
-            "embed: {selection_criteria: {}}",
-            "4:9: embed.selection_criteria: unknown key; known here: provider, model, revision, "
-            "query_prefix, passage_prefix",
+            "embed: {embedder_options: []}",
+            "4:9: embed.embedder_options: is not known for 'local' but for 'auto'; known here: provider, "
+            "model, revision, query_prefix, passage_prefix, selection_criteria",
         ),
         ("name: again", "4:1: name: is given twice; the first one is at docs.yaml:1:1"),
         (
@@ -51,7 +52,10 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *overri
         # closed choices
         ("store: {type: pgvectr}", "4:15: store.type: unknown type 'pgvectr'; did you mean 'pgvector'?"),
         ("store: {type: PGVector}", "4:15: store.type: unknown type 'PGVector'; did you mean 'pgvector'?"),
-        ("embed: {provider: openai}", "4:19: embed.provider: unknown provider 'openai'; known: 'local'"),
+        (
+            "embed: {provider: opnai}",
+            "4:19: embed.provider: unknown provider 'opnai'; did you mean 'openai'?",
+        ),
         (
             "embed: {model: all-minilm-l6-v2}",
             "4:16: embed.model: unknown model 'all-minilm-l6-v2'; did you mean 'all-MiniLM-L6-v2'?",
@@ -64,7 +68,11 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *overri
             "embed: {model: ' '}",
             "4:16: embed.model: must not be empty; name a model, such as all-MiniLM-L6-v2",
         ),
-        ("ask: {rank: {model: ./cross}}", "4:21: ask.rank.model: is for `provider: local`"),
+        (
+            "ask: {rank: {model: ./cross}}",
+            "4:21: ask.rank.model: is for `provider: local` or `provider: huggingface` or `provider: cohere` "
+            "or `provider: openai`",
+        ),
         (
             "ask: {rank: {provider: local}}",
             "4:13: ask.rank.model: is missing; name the cross-encoder's folder, package or place on the hub",
@@ -167,12 +175,12 @@ def test_one_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, added: str
         (
             "{type: jsonl, path: a, include: ['*.md']}",
             "2:34: sources.0.include: is not known for 'jsonl' but for 'directory'; "
-            "known here: type, path, name, id, text, title, metadata, metadata_fields",
+            "known here: type, path, name, id, text, title, metadata, metadata_fields, sensitivity",
         ),
         (
             "{type: directory, path: a, title: x}",
             "2:38: sources.0.title: is not known for 'directory' but for 'jsonl'; "
-            "known here: type, path, name, include, exclude, metadata",
+            "known here: type, path, name, include, exclude, metadata, sensitivity",
         ),
         (
             "{type: jsonl, path: a, metadata_field: [x]}",
