@@ -171,6 +171,12 @@ class PrivacyRefused(GuardRefused):
     kind = "privacy"
 
 
+class NoOptionPasses(GuardRefused):
+    """None of the models to choose from meets the criteria."""
+
+    kind = "no_option"
+
+
 class LeaseLost(GuardRefused):
     """The run no longer holds the index: another one took over, or it was abandoned."""
 
@@ -335,3 +341,20 @@ class RejectedText(DocumentError):
     """A provider took the other texts of a request and not this one, for a reason of its own."""
 
     kind = "rejected_text"
+
+
+class RejectedInputs(DocumentError):
+    """Some texts of many have no vector, the others have theirs. `refused`: position → why."""
+
+    kind = "rejected_text"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        refused: Mapping[int, DocumentError],
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.refused = dict(refused)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 from ragctl.types import (
     ChunkedDocument,
+    Condition,
     Document,
     EmbeddedBatch,
     EmbeddedDocument,
@@ -122,6 +123,14 @@ class QueryEmbedder(Protocol):
         ...
 
 
+class PreparedForQuestions(Protocol):
+    """What can begin before there is a question."""
+
+    def prepare_questions(self) -> None:
+        """Begins, in the background, what the first question needs; does nothing where nothing takes time."""
+        ...
+
+
 class PassageEmbedder(Protocol):
     """Turns embed inputs into vectors of unit length."""
 
@@ -152,7 +161,7 @@ class Metered(Protocol):
         ...
 
 
-class Embedder(QueryEmbedder, PassageEmbedder, Metered, Protocol):
+class Embedder(QueryEmbedder, PreparedForQuestions, PassageEmbedder, Metered, Protocol):
     """A model for passages and questions."""
 
     @property
@@ -311,10 +320,20 @@ class VectorStore(Protocol):
         """Searches inside it see the index as it was at the first of them."""
         ...
 
-    def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
-        """The k nearest chunks by cosine for each row of `vectors` (questions, dimension), best first."""
+    def search(self, vectors: Vectors, *, k: int, where: Sequence[Condition] = ()) -> list[list[Hit]]:
+        """The k nearest chunks by cosine for each row of `vectors` (questions, dimension), best first.
+
+        Args:
+            where: what their documents must fulfil; k come back if so many do.
+        """
         ...
 
-    def search_text(self, questions: Sequence[str], *, k: int) -> list[list[Hit]]:
-        """The k best chunks by BM25 for each question, best first; fewer where fewer share a word with it."""
+    def search_text(
+        self, questions: Sequence[str], *, k: int, where: Sequence[Condition] = ()
+    ) -> list[list[Hit]]:
+        """The k best chunks by BM25 for each question, best first; fewer where fewer share a word with it.
+
+        Args:
+            where: what their documents must fulfil. How rare words are is counted over all chunks.
+        """
         ...

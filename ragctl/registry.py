@@ -23,7 +23,17 @@ ADAPTERS: dict[tuple[str, str], Adapter] = {
     ("source", "jsonl"): Adapter("ragctl.sources.jsonl", "JsonlSource"),
     ("splitter", "auto"): Adapter("ragctl.splitters.auto", "AutoSplitter"),
     ("embedder", "local"): Adapter("ragctl.providers.local.encoder", "LocalEmbedder"),
+    ("embedder", "openai"): Adapter("ragctl.providers.openai.embedder", "OpenAIEmbedder", "openai"),
+    ("embedder", "cohere"): Adapter("ragctl.providers.cohere.embedder", "CohereEmbedder", "cohere"),
+    ("embedder", "huggingface"): Adapter(
+        "ragctl.providers.huggingface.embedder", "HuggingFaceEmbedder", "huggingface"
+    ),
     ("reranker", "local"): Adapter("ragctl.providers.local.reranker", "LocalReranker"),
+    ("reranker", "cohere"): Adapter("ragctl.providers.cohere.reranker", "CohereReranker", "cohere"),
+    ("reranker", "huggingface"): Adapter(
+        "ragctl.providers.huggingface.reranker", "HuggingFaceReranker", "huggingface"
+    ),
+    ("generator", "openai"): Adapter("ragctl.providers.openai.generator", "OpenAIGenerator", "openai"),
     ("store", "pgvector"): Adapter("ragctl.stores.pgvector", "PgVectorStore"),
 }
 

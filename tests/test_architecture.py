@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"sources", "readers", "splitters", "embedded", "stores"},
     "export": {"ragctl", "errors", "spec"},
     "airflow": BASE | {"run", "spec"},
-    "cli": BASE | {"run", "spec", "export", "airflow"},
+    "cli": BASE | {"run", "spec", "selection", "export", "airflow"},
     "__main__": {"cli"},
     "ragctl": set(),
 }

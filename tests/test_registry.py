@@ -13,7 +13,10 @@ import pytest
 from ragctl import ports, registry
 from ragctl.errors import ExitCode, MissingPackage
 from ragctl.registry import ADAPTERS, Adapter, adapter_class
-from ragctl.spec.model import ChunkSettings, LocalEmbedder, PgvectorStore, RankSettings
+from ragctl.spec.embed_settings import CohereEmbedder, HuggingFaceEmbedder, LocalEmbedder, OpenAIEmbedder
+from ragctl.spec.llm_settings import OpenAIChat
+from ragctl.spec.model import ChunkSettings, PgvectorStore
+from ragctl.spec.rank_settings import RankSettings
 from ragctl.spec.section import Section
 from ragctl.spec.source_settings import DirectorySource, JsonlSource
 
@@ -21,6 +24,7 @@ PORTS: dict[str, type] = {
     "source": ports.Source,
     "splitter": ports.Splitter,
     "embedder": ports.Embedder,
+    "generator": ports.Generator,
     "reranker": ports.Reranker,
     "store": ports.VectorStore,
 }
@@ -29,6 +33,10 @@ IN_THE_SPEC: list[tuple[str, type[Section], str]] = [
     ("source", JsonlSource, "type"),
     ("splitter", ChunkSettings, "splitter"),
     ("embedder", LocalEmbedder, "provider"),
+    ("embedder", OpenAIEmbedder, "provider"),
+    ("embedder", CohereEmbedder, "provider"),
+    ("embedder", HuggingFaceEmbedder, "provider"),
+    ("generator", OpenAIChat, "provider"),
     ("reranker", RankSettings, "provider"),
     ("store", PgvectorStore, "type"),
 ]

@@ -18,6 +18,8 @@ _NEEDS = {
     "generations": "indexes",
     "items": "generations",
     "documents": "generations",
+    "reservations": "budgets",
+    "answers": "generations",
 }
 # Counted anew by the triggers of the table `vectors`, and pointed at anew when generations are back.
 _MADE_ANEW = {"embedders": {"entries", "vector_bytes"}, "indexes": {"active"}}
@@ -110,7 +112,7 @@ def _bring_back(connection: Connection[Any], left: list[str]) -> None:
             f"INSERT INTO {SCHEMA}.{name} ({columns}) OVERRIDING SYSTEM VALUE "
             f"SELECT {columns} FROM {_SALVAGE}.{name}"
         )
-        if name in ("generations", "embedders"):
+        if name in ("generations", "embedders", "reservations"):
             connection.execute(
                 f"SELECT setval(pg_get_serial_sequence('{SCHEMA}.{name}', 'id'), greatest(max(id), 1)) "
                 f"FROM {SCHEMA}.{name}"

@@ -140,7 +140,41 @@ ALTER TABLE ragctl.leases ADD COLUMN held_by text NOT NULL DEFAULT 'session'
 ALTER TABLE ragctl.leases ADD COLUMN released_at timestamptz;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
+_FOURTH = """
+-- What providers let a run send, and what it may spend with them. No key stands here: a name is a digest.
+CREATE TABLE ragctl.throttles (
+    name    text PRIMARY KEY,
+    free_at timestamptz NOT NULL
+);
+CREATE TABLE ragctl.budgets (
+    run          text PRIMARY KEY,
+    max_usd      numeric CHECK (max_usd >= 0),
+    spent_usd    numeric NOT NULL DEFAULT 0 CHECK (spent_usd >= 0),
+    reserved_usd numeric NOT NULL DEFAULT 0 CHECK (reserved_usd >= 0),
+    unpriced     boolean NOT NULL DEFAULT false
+);
+CREATE TABLE ragctl.reservations (
+    id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run text NOT NULL REFERENCES ragctl.budgets (run) ON DELETE CASCADE,
+    usd numeric NOT NULL CHECK (usd >= 0)
+);
+CREATE INDEX reservations_of_a_run ON ragctl.reservations (run);
+"""
+
+_FIFTH = """
+-- Results of questions, where a spec has them kept. `contents` says what the documents were at the time.
+CREATE TABLE ragctl.answers (
+    generation bigint NOT NULL REFERENCES ragctl.generations (id) ON DELETE CASCADE,
+    key        bytea NOT NULL,
+    contents   text NOT NULL,
+    result     jsonb NOT NULL,
+    asked_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (generation, key)
+);
+CREATE INDEX answers_by_age ON ragctl.answers (generation, asked_at);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 _LOCK_KEY = 0x7261_6763_746C  # "ragctl": two processes must not migrate at once
 
 

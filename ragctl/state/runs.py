@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _DIED = {"kind": "died", "message": "its process ended without a word; the next run closed its record"}
 _COLUMNS = "id, pipeline, command, host, status, started_at, finished_at, record"
 FORGOTTEN = "(forgotten)"
+MEASURED_TOKENS = 20_000
+"""A run of fewer is not taken for a measurement of a model's speed. The local model takes some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,28 @@ class Runs:
             (embedder,),
         ).fetchone()
         return float(row[0] / row[1]) if row and row[0] and row[1] else None
+
+
+def measured_rate(connection: Connection[Any], provider: str, model: str, *, gpu: bool) -> float | None:
+    """Tokens a second of the latest runs, on any index, that embedded a fair amount with this model.
+
+    Smaller runs are left out: they measure how long the model takes to load.
+
+    Args:
+        gpu: on a GPU; a processor's speed says nothing of that.
+    """
+    row = connection.execute(
+        """
+        SELECT sum((record->'embed'->>'tokens')::float8), sum((record->'embed'->>'seconds')::float8)
+        FROM (SELECT record FROM ragctl.runs
+              WHERE record->'embed'->>'provider' = %s AND record->'embed'->>'model' = %s
+                AND (record->'embed'->>'gpu')::boolean = %s AND (record->'embed'->>'seconds')::float8 > 0
+                AND (record->'embed'->>'tokens')::float8 >= %s
+              ORDER BY started_at DESC LIMIT 5) latest
+        """,
+        (provider, model, gpu, MEASURED_TOKENS),
+    ).fetchone()
+    return float(row[0] / row[1]) if row and row[0] and row[1] else None
 
 
 def _scrubbed(record: dict[str, Any], source: str, names: Collection[str]) -> dict[str, Any]:

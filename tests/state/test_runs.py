@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ragctl.state.runs import Runs, new_run_id
+from ragctl.state.runs import MEASURED_TOKENS, Runs, measured_rate, new_run_id
 
 
 @pytest.fixture
@@ -119,3 +119,24 @@ def test_of_several_the_latest_is_the_one_in_progress(
         "UPDATE ragctl.runs SET started_at = started_at - interval '1 day' WHERE id = %s", (old,)
     )
     assert (runs.running() or ("",))[0] == new
+
+
+def test_a_speed_is_that_of_runs_which_embedded_a_fair_amount_on_such_a_device(
+    connection: psycopg.Connection[Any], runs: Runs
+) -> None:
+    def embedded(model: str, tokens: int, seconds: float, *, gpu: bool) -> None:
+        run = new_run_id()
+        runs.start(run, pipeline="docs", command="ingest")
+        embed = {"provider": "local", "model": model, "gpu": gpu, "tokens": tokens, "seconds": seconds}
+        runs.finish(run, "done", {"embed": embed})
+
+    model = new_run_id()  # of no other test
+    assert measured_rate(connection, "local", model, gpu=False) is None
+    embedded(model, MEASURED_TOKENS - 1, 100.0, gpu=False)
+    assert measured_rate(connection, "local", model, gpu=False) is None
+    embedded(model, 30_000, 10.0, gpu=False)
+    embedded(model, 50_000, 10.0, gpu=False)
+    embedded(model, 1_000_000, 1.0, gpu=True)
+    assert measured_rate(connection, "local", model, gpu=False) == 4_000.0
+    assert measured_rate(connection, "local", model, gpu=True) == 1_000_000.0
+    assert measured_rate(connection, "huggingface", model, gpu=True) is None

@@ -11,6 +11,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from ragctl.state.migrations import MIGRATIONS, schema_version
+from ragctl.state.spending import PostgresSpending, close_budget, open_budget
+from ragctl.state.throttle import PostgresThrottle
+from ragctl.types import Usage
 from workspace import Workspace
 
 # Schema and rows of an earlier release; its first lines say how it was made.
@@ -83,3 +86,19 @@ def test_the_history_and_the_failures_stay(upgraded: Workspace, database: psycop
     after = database.execute("SELECT id, status, record FROM ragctl.runs ORDER BY started_at").fetchall()
     assert len(after) == 2
     assert after[0] == run
+
+
+def test_the_upgraded_state_keeps_limits_and_budgets(
+    upgraded: Workspace, database: psycopg.Connection[Any]
+) -> None:
+    [(run,)] = database.execute("SELECT id FROM ragctl.runs").fetchall()
+    upgraded.ingest()
+    open_budget(database, run, 1.0)
+    spending = PostgresSpending(lambda: database, run)
+    spending.settle(spending.reserve(0.5), Usage(cost_usd=0.25))
+    spent = close_budget(database, run)
+    assert spent is not None
+    assert spent.spent_usd == 0.25
+    throttle = PostgresThrottle(lambda: database, "upgraded", requests_per_minute=6, sleep=lambda _: None)
+    assert throttle.acquire(tokens=1) == 0.0
+    assert throttle.acquire(tokens=1) > 9
