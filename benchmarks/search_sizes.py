@@ -1,4 +1,4 @@
-"""Build time, size, speed and recall of dense, lexical and hybrid search in 1,000, 10,000 and 100,000 chunks.
+"""Build time, size, speed and recall of search in 1,000 to 100,000 chunks, with filters and without.
 
     python benchmarks/search_sizes.py [--sizes 1000 10000 100000] [--real 3000] [--data DATA] [--work DIR]
 
@@ -10,7 +10,7 @@ the model in it. The fewer real chunks, the more of the made ones are each other
 
 Recall@10 is the share of the ten best by an exact search that is found; of equal scores any will do. Exact
 are a scan of all vectors, BM25 over all chunks, and, for hybrid search, the fusion of that scan with the
-same words.
+same words. With a filter, all of that is of what the filter keeps.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lexical import DATA, Exact, document_of, judged, recall, stored_counts
+from lexical import DATA, Exact, asked_counts, document_of, judged, recall, stored_counts
 
 from ragctl.embedded.server import EmbeddedServer
 from ragctl.providers.local.encoder import LocalEmbedder
-from ragctl.spec.model import QuerySettings
+from ragctl.spec.ask_settings import QuerySettings
 from ragctl.stages.dedupe import dedupe
 from ragctl.stages.query import query
 from ragctl.stores.pgvector import PgVectorStore
 from ragctl.stores.pgvector_hnsw import INDEX_FROM
-from ragctl.types import Chunk, EmbeddedDocument, Hit
+from ragctl.types import Chunk, Condition, EmbeddedDocument, Hit
 
 REAL, ASKED, NEAR = 3_000, 200, 10
 CHUNKS_OF_DOCUMENT = 10
@@ -43,6 +44,7 @@ BATCH = 25  # documents a transaction, as an ingest writes them: some 256 chunks
 NEVER, ALWAYS = 10**9, 1
 UPDATED = 0.05
 SETTINGS = QuerySettings()
+FILTERS = {"0.2 %": [Condition("team", "=", "0")], "33 %": [Condition("year", ">=", 2024)]}
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 Search = Callable[[str, Vectors], list[Hit]]
@@ -61,9 +63,6 @@ def main() -> None:
             real = Real(chosen.data, chosen.work or Path(temporary), chosen.real)
             for size in chosen.sizes:
                 measure(server, real, size)
-            # Searches take no filter yet. One that keeps 0.2 % of the chunks, and one that keeps 33 %, belong
-            # into `searches`.
-            print("\nfiltered search (0.2 %, 33 %): not measured, there is none yet")
         finally:
             server.stop()
 
@@ -109,7 +108,10 @@ class Real:
         return " ".join(draw.sample(pool, len(self.sentences[one])))
 
     def _document(self, path: str, title: str, texts: list[str], vectors: Vectors) -> EmbeddedDocument:
-        document = document_of({"_id": path, "title": title, "text": "\n\n".join(texts)})
+        document = replace(
+            document_of({"_id": path, "title": title, "text": "\n\n".join(texts)}),
+            metadata=metadata_of(int(path)),
+        )
         chunks, start = [], 0
         for ordinal, text in enumerate(texts):
             chunks.append(
@@ -118,6 +120,11 @@ class Real:
             start += len(text) + 2
         hashes = tuple(f"{path}:{ordinal}".encode().ljust(32) for ordinal in range(len(texts)))
         return EmbeddedDocument(document, tuple(chunks), vectors, hashes)
+
+
+def metadata_of(number: int) -> Mapping[str, Any]:
+    """One of 500 teams, and one of three years."""
+    return {"team": str(number % 500), "year": 2024 - number % 3, "number": number}
 
 
 def embedded(passages: list[str], questions: list[str]) -> tuple[Vectors, Vectors]:
@@ -176,7 +183,51 @@ def measure(server: EmbeddedServer, real: Real, size: int) -> None:
         row(name, times, by_words if name == "lexical" else 1.0)
     for name, (times, found) in indexed.items():
         row(name.replace("exact", "HNSW"), times, shared(exact[name][1], found))
+    measure_filters(opened, bm25, real)
     connection.close()
+
+
+def measure_filters(opened: Callable[[int], PgVectorStore], bm25: Exact, real: Real) -> None:
+    """Filtered searches: by the way that ragctl chooses, and each way on its own, which shows the choice."""
+    scanning, by_graph, chosen = opened(NEVER), opened(ALWAYS), opened(INDEX_FROM)
+    counts = asked_counts(chosen, real.questions)
+    for share, where in FILTERS.items():
+        named = searches(chosen, where=where)
+        others = {"dense, scanned": scanning, "dense, by graph": by_graph}
+        ways = {name: searches(store, where=where)["dense, exact"] for name, store in others.items()}
+        exact = {
+            name: [search(*one) for one in zip(real.questions, real.asked, strict=True)]
+            for name, search in searches(scanning, where=where).items()
+        }
+        print(f"  filter {share}")
+        for name, (times, found) in taken({**named, **ways}, real).items():
+            if name == "lexical":
+                row(name, times, among_kept(chosen, bm25, counts, real.questions, where))
+            else:
+                best = exact["hybrid, exact" if name.startswith("hybrid") else "dense, exact"]
+                row(name.removesuffix(", exact"), times, shared(best, found))
+
+
+def among_kept(
+    store: PgVectorStore,
+    bm25: Exact,
+    counts: Sequence[dict[str, int]],
+    questions: Sequence[str],
+    where: Sequence[Condition],
+) -> float:
+    """Mean recall@10 of the words against BM25 over all chunks that a filter keeps; as `recall` counts."""
+    anything = np.ones((1, store._dimension), np.float32)
+    documents = {hit.document for hit in store.search(anything, k=10**6, where=where)[0]}
+    kept = np.array([path in documents for path, _ in bm25.number_at])
+    shares = []
+    for question, of_question in zip(questions, counts, strict=True):
+        scores = bm25.scores(of_question) * kept
+        best = np.sort(scores[scores > 0])[::-1][:10]
+        hits = store.search_text([question], k=10, where=where)[0]
+        if len(best):
+            found = scores[[bm25.number_at[place(hit)] for hit in hits]]
+            shares.append(float((found >= best[-1] - 1e-9).sum()) / len(best))
+    return statistics.mean(shares)
 
 
 def write(store: PgVectorStore, documents: Sequence[EmbeddedDocument]) -> None:
@@ -203,12 +254,14 @@ class Given:
         return self._vector[None]
 
 
-def searches(store: PgVectorStore, *, words: bool = True) -> dict[str, Search]:
+def searches(
+    store: PgVectorStore, *, words: bool = True, where: Sequence[Condition] = ()
+) -> dict[str, Search]:
     """By name, what finds a question's hits; named as without an index."""
 
     def by(mode: Any) -> Search:
         def search(question: str, vector: Vectors) -> list[Hit]:
-            lists = query([question], Given(vector), store, k=SETTINGS.k, mode=mode)
+            lists = query([question], Given(vector), store, k=SETTINGS.k, mode=mode, where=where)
             return dedupe(lists, fusion=SETTINGS.fusion, rrf_k=SETTINGS.rrf_k)
 
         return search

@@ -1,6 +1,6 @@
 """Exported DAGs in a real Airflow.
 
-    PYTHONPATH=benchmarks:tests python -m airflow_live [--only docs,overhead,asks,faults,queues]
+    PYTHONPATH=benchmarks:tests python -m airflow_live [--only docs,asks-alone,overhead,faults,asks,queues]
 
 `--python` is the interpreter of an environment that has ragctl and
 `apache-airflow[celery,redis,postgres]==3.3.2`; `queues` needs redis-server as well. Everything listens on
@@ -32,17 +32,18 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 Scenario = Callable[[Deployment, Results, Path], None]
 LOCAL: dict[str, Scenario] = {
     "docs": documentation.run,
-    "asks": overhead.asks,
+    "asks-alone": overhead.asks,
     "overhead": overhead.ingests,
     "faults": faults.run,
 }
+AHEAD: dict[str, Scenario] = {"asks": overhead.asks}
 CELERY: dict[str, Scenario] = {"queues": queues.run}
 
 
 def main() -> int:
     options = _options()
     chosen = options.only.split(",")
-    if unknown := set(chosen) - {*LOCAL, *CELERY}:
+    if unknown := set(chosen) - {*LOCAL, *AHEAD, *CELERY}:
         print(f"unknown scenario: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     # A stop from outside unwinds like Ctrl-C; under `nohup` or in the background that may be ignored.
@@ -57,6 +58,7 @@ def main() -> int:
             archive = pages.unpack(options.archive, Path(folder))
             _preface(results)
             _run(Layout(python), LOCAL, chosen, results, archive, keep=options.keep)
+            _run(Layout(python, ahead=True), AHEAD, chosen, results, archive, keep=options.keep)
             _run(Layout(python, queues.QUEUES), CELERY, chosen, results, archive, keep=options.keep)
     except Unusable as error:
         print(error, file=sys.stderr)
@@ -74,7 +76,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("airflow_live", description="Exported DAGs in a real Airflow.")
     python = REPOSITORY / ".venv-airflow" / "bin" / "python"
     parser.add_argument("--python", type=Path, default=python, help="the Python that has Airflow and ragctl")
-    parser.add_argument("--only", default=",".join([*LOCAL, *CELERY]), help="scenarios, by comma")
+    parser.add_argument("--only", default=",".join([*LOCAL, *AHEAD, *CELERY]), help="scenarios, by comma")
     parser.add_argument("--results", type=Path, default=REPOSITORY / "build" / "airflow-live")
     parser.add_argument("--archive", type=Path, default=pages.ARCHIVE, help="the pages, a .tar.xz")
     parser.add_argument("--keep", action="store_true", help="leave the temporary folder, for its logs")

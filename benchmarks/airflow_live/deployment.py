@@ -53,10 +53,12 @@ class Layout:
         python: the interpreter of the environment that has Airflow and ragctl.
         celery: tasks run in Celery workers behind Redis, one worker for each of these queues; none:
             LocalExecutor.
+        ahead: workers load what tasks need when they start, as docs/airflow.md advises.
     """
 
     python: Path
     celery: tuple[str, ...] = ()
+    ahead: bool = False
 
     def check(self) -> None:
         """
@@ -112,6 +114,10 @@ class Deployment:
         self.home, self.dags, self.logs = self.base / "airflow", self.base / "dags", self.base / "logs"
         for folder in (self.home, self.dags, self.logs):
             folder.mkdir()
+        if self.layout.ahead:
+            settings = self.home / "config" / "airflow_local_settings.py"
+            settings.parent.mkdir()
+            settings.write_text("import ragctl.airflow.ahead\n", encoding="utf-8")
         before = os.environ.get(SHARED_VARIABLE)
         if before is None:  # as root, nothing stays behind in the machine's own folder
             os.environ[SHARED_VARIABLE] = str(self.base / "shared")

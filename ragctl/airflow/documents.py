@@ -12,8 +12,9 @@ from ragctl.airflow.faults import StrangeResult, error_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ragctl.run.ask import AskResult, Unanswered
+    from ragctl.run.asked import AskResult, Unanswered
     from ragctl.run.ingest_report import IngestReport
+    from ragctl.types import Usage
 
 ASSET = "asset"
 """Key of the metadata for Airflow's asset event, which `ragctl ingest` does not print."""
@@ -79,6 +80,7 @@ def ingest_report(document: Mapping[str, Any]) -> IngestReport:
             counts=Counts(**counted),
             tokens=document["usage"]["tokens"],
             cost_usd=document["usage"]["cost_usd"],
+            usage=_stages(document),
             failures=failures,
             published=document["published"],
             interrupted=document["interrupted"],
@@ -93,8 +95,7 @@ def ask_result(document: Mapping[str, Any]) -> AskResult | Unanswered:
     Raises:
         StrangeResult: it is none.
     """
-    from ragctl.run.ask import AskResult, Unanswered
-    from ragctl.types import Usage
+    from ragctl.run.asked import AskResult, Unanswered
 
     with _understood():
         if "error" in document:
@@ -102,23 +103,14 @@ def ask_result(document: Mapping[str, Any]) -> AskResult | Unanswered:
             if error is None:
                 raise ValueError("no error")
             return Unanswered(document["question"], error)
-        return AskResult(
-            question=document["question"],
-            hits=[_hit(one) for one in document["hits"]],
-            rephrasings=tuple(document["rephrasings"]),
-            timings=dict(document["timings"]),
-            usage=Usage(tokens=document["usage"]["tokens"], cost_usd=document["usage"]["cost_usd"]),
-        )
+        return AskResult.of_json(document)
 
 
-def _hit(one: Mapping[str, Any]) -> Any:
-    from ragctl.types import Hit
+def _stages(document: Mapping[str, Any]) -> dict[str, Usage]:
+    """Usage by stage; nothing of a ragctl that did not tell it."""
+    from ragctl.run.usage import usage_of
 
-    same = {name: one[name] for name in Hit.__dataclass_fields__ if name in one}
-    heading = one["heading"]
-    same["duplicates"] = tuple(one["duplicates"])
-    # The document has the headings as one text, which is all that is printed of them.
-    return Hit(**{**same, "headings": (heading,) if heading else ()})
+    return {stage: usage_of(one) for stage, one in document["usage"].get("stages", {}).items()}
 
 
 def _document(result: object, *keys: str) -> dict[str, Any]:

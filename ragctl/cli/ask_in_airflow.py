@@ -23,6 +23,7 @@ def ask_in_airflow(
     questions: list[str],
     top: int | None,
     *,
+    sensitive: bool = False,
     verbose: bool,
 ) -> Iterator[dict[str, Any]]:
     """The documents of `ragctl ask --format json`, one a question, in order.
@@ -30,6 +31,7 @@ def ask_in_airflow(
     Args:
         question: the one question; if None, `questions` are asked, a DAG run for as many as it takes.
         top: hits for each; the spec's `ask.rank.top_n` if None.
+        sensitive: they are, whatever the spec says.
 
     Raises:
         UsageError: the question is empty or too long for the DAG; one of several fails alone.
@@ -37,7 +39,9 @@ def ask_in_airflow(
     """
     from ragctl.cli.output import talk
 
-    conf = {} if top is None else {"top_n": top}
+    conf: dict[str, Any] = {} if top is None else {"top_n": top}
+    if sensitive:
+        conf["sensitive"] = True
     with airflow_at(url, loaded, talk if verbose else _in_silence) as client:
         asker = _Asker(client, f"{loaded.spec.name}_ask", conf)
         if question is not None:

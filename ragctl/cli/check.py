@@ -20,6 +20,12 @@ _LOCK = {
     "outdated": "the next ingest will bring {} up to date with it",
 }
 
+_PINNED = {
+    "lock": "which the lock pins",
+    "index": "which the index was built with",
+    None: "which the criteria choose now; an ingest pins it",
+}
+
 
 def register(app: typer.Typer) -> None:
     app.command(
@@ -30,6 +36,7 @@ def register(app: typer.Typer) -> None:
 def check(spec: SpecArgument, output: FormatOption = Format.TABLE, overrides: SetOption = None) -> None:
     """Validate a spec and its lock, and say what it amounts to. Reads no document and starts nothing."""
     from ragctl.cli.output import print_json, talk
+    from ragctl.run.answering.prompts import load_prompts
     from ragctl.run.composition import Composition
     from ragctl.run.locking import check_lock
 
@@ -38,8 +45,9 @@ def check(spec: SpecArgument, output: FormatOption = Format.TABLE, overrides: Se
     if missing:
         raise SpecError("a source is not there", mistakes=missing)
     with Composition(loaded) as composition:
+        load_prompts(composition)
         lock = check_lock(composition)
-        recipe = composition.recipe
+        recipe, choice = composition.recipe, composition.choice
         resolved = loaded.spec.model_dump(mode="json")
         if output is Format.JSON:
             print_json(
@@ -48,11 +56,18 @@ def check(spec: SpecArgument, output: FormatOption = Format.TABLE, overrides: Se
                     "ok": True,
                     "recipe": recipe.digest,
                     "lock": lock.as_json(),
+                    "embedder": {
+                        "provider": choice.settings.provider,
+                        "model": choice.settings.model,
+                        "pinned_by": choice.pinned_by,
+                    },
                     "spec": resolved,
                 }
             )
             return
         talk(f"{spec}: the spec is valid; {_LOCK[lock.state].format(lock.path.name)}")
+        if choice.number is not None:
+            talk(f"embedder: {choice.name}, {_PINNED[choice.pinned_by]}")
         _print_resolved(resolved, recipe.digest)
 
 

@@ -1,4 +1,4 @@
-"""How hits came about: ranks and scores of each search, the fused score, the time of each step."""
+"""How an answer came about: versions of the question, ranks of each passage, time and cost of each step."""
 
 from __future__ import annotations
 
@@ -10,15 +10,46 @@ from ragctl.cli.output import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ragctl.types import Hit
+    from ragctl.run.asked import AskResult
+    from ragctl.types import Hit, Usage
 
 SEARCHES = ("dense", "lexical", "rerank")
 # Steps, and those that are a part of them.
-_STEPS = {"query": ("embed", "dense", "lexical"), "dedupe": (), "rank": ()}
+_STEPS = {
+    "rephrase": (),
+    "query": ("embed", "dense", "lexical"),
+    "dedupe": (),
+    "rank": (),
+    "verify": (),
+    "answer": (),
+}
 
 
-def print_explanation(console: Console, hits: list[Hit], timings: Mapping[str, float]) -> None:
-    """A table of the hits and a line of the steps."""
+def print_explanation(console: Console, result: AskResult) -> None:
+    """Versions, a table of the passages, what was left out, and a line each of time and cost."""
+    _print_versions(console, result)
+    if result.hits:
+        console.print()
+        console.print(_table(result.hits))
+    for hit in result.left_out:
+        console.print(_plain(one_line(f"left out, as it does not help: {hit.source}: {hit.document}")))
+    console.print()
+    console.print(_timings(result.timings), markup=False, soft_wrap=True)
+    for stage, usage in result.stages.items():
+        if usage.requests:
+            model = f" {result.models[stage]}" if stage in result.models else ""
+            console.print(f"{stage}{one_line(model)}: {_usage(usage)}", markup=False, soft_wrap=True)
+
+
+def _print_versions(console: Console, result: AskResult) -> None:
+    if result.stand_alone is None and not result.rephrasings:
+        return
+    console.print()
+    for number, version in enumerate((result.stand_alone or result.question, *result.rephrasings)):
+        console.print(_plain(one_line(f"version {number}: {version}")), soft_wrap=True)
+
+
+def _table(hits: list[Hit]) -> Any:
     from rich.table import Table
 
     searches = [name for name in SEARCHES if any(name in hit.trail for hit in hits)]
@@ -27,17 +58,38 @@ def print_explanation(console: Console, hits: list[Hit], timings: Mapping[str, f
     table.add_column("passage", overflow="fold")
     for name in searches:
         table.add_column(name, justify="right", no_wrap=True)
+    columns = {
+        "versions": any(_versions(hit) for hit in hits),
+        "verify": any("verify" in hit.trail for hit in hits),
+        "folded": any(hit.duplicates for hit in hits),
+    }
+    for name, is_shown in columns.items():
+        if is_shown:
+            table.add_column(name)
     table.add_column("score", justify="right", no_wrap=True)
     for hit in hits:
         line = f":{hit.line}" if hit.line is not None else ""
         place = one_line(f"{hit.source}: {hit.document}{line}")
+        more = {
+            "versions": " ".join(map(str, _versions(hit))),
+            "verify": str(hit.trail.get("verify", {}).get("verdict", "")),
+            "folded": str(len(hit.duplicates) or ""),
+        }
+        shown = [more[name] for name, is_shown in columns.items() if is_shown]
         steps = (_step(hit.trail.get(name)) for name in searches)
-        table.add_row(str(hit.rank), _plain(place), *steps, f"{hit.score:.4f}")
-    if hits:
-        console.print()
-        console.print(table)
-    console.print()
-    console.print(_timings(timings), markup=False, soft_wrap=True)
+        table.add_row(str(hit.rank), _plain(place), *steps, *shown, f"{hit.score:.4f}")
+    return table
+
+
+def _versions(hit: Hit) -> list[int]:
+    """Numbers of the versions that found it; none where there is but one."""
+    found = {
+        one["version"]
+        for step in hit.trail.values()
+        for one in step.get("versions", [step])
+        if "version" in one
+    }
+    return sorted(found)
 
 
 def _plain(text: str) -> Any:
@@ -47,7 +99,9 @@ def _plain(text: str) -> Any:
 
 
 def _step(step: Mapping[str, Any] | None) -> str:
-    return "" if step is None else f"#{step['rank']} {step['score']:.3f}"
+    if step is None:
+        return ""
+    return f"#{step['rank']} {step['score']:.3f}" + (" cut" if step.get("truncated") else "")
 
 
 def _timings(timings: Mapping[str, float]) -> str:
@@ -60,3 +114,12 @@ def _timings(timings: Mapping[str, float]) -> str:
             of = [shown(one) for one in inner if f"{one}_ms" in timings]
             parts.append(shown(step) + (f" ({', '.join(of)})" if of else ""))
     return f"milliseconds: {', '.join([*parts, shown('total')])}"
+
+
+def _usage(usage: Usage) -> str:
+    cost = "unknown cost" if usage.cost_usd is None else f"{usage.cost_usd:.6f} USD"
+    repeated = f" ({usage.retries} repeated)" if usage.retries else ""
+    return (
+        f"{usage.requests:,} requests{repeated}, {usage.tokens:,} tokens read, "
+        f"{usage.output_tokens:,} written, {cost}"
+    )

@@ -67,6 +67,7 @@ def _print_forgotten(done: Forgotten) -> None:
         lines.append(f"  {place:<26} {one.documents:,} documents, {one.chunks:,} chunks")
     lines += [
         f"  {'kept texts':<26} {done.texts:,}",
+        f"  {'kept answers':<26} {done.answers:,}",
         f"  {'cached vectors':<26} {done.vectors:,}",
         f"  {'run records':<26} {done.run_records:,}",
     ]

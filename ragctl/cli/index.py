@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -42,6 +43,14 @@ class Action(StrEnum):
     PRUNE = "prune"
 
 
+@dataclass(frozen=True)
+class Consent:
+    """What bringing a generation up to date may cost: so many US dollars, or whatever it costs."""
+
+    max_cost: float | None
+    yes: bool
+
+
 def register(app: typer.Typer) -> None:
     app.command(
         "index",
@@ -66,6 +75,15 @@ def index(
         bool,
         typer.Option("--catch-up", help="rollback: first bring it up to date, by the settings that made it."),
     ] = False,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            metavar="USD", min=0, help="rollback --catch-up: as for ragctl ingest.", show_default=False
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="rollback --catch-up: ask nobody, spend what it costs.")
+    ] = False,
     every: Annotated[bool, typer.Option("--all", help="prune: drop every kept generation.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for another run on this index to end.")] = False,
     output: FormatOption = Format.TABLE,
@@ -77,9 +95,12 @@ def index(
     from ragctl.cli.output import print_json
 
     _check_call(action, generation, catch_up, every)
+    if (max_cost is not None or yes) and not catch_up:
+        raise UsageError("--max-cost and --yes go with rollback --catch-up", hint="ragctl index --help")
     loaded = load(spec, overrides)
     if action is Action.ROLLBACK and catch_up:
-        _catch_up(loaded, generation, spec, output, wait=wait, log_json=log_json, verbose=verbose)
+        consent = Consent(max_cost, yes)
+        _catch_up(loaded, generation, spec, output, consent, wait=wait, log_json=log_json, verbose=verbose)
         return
     result, lines = _carry_out(action, loaded, generation, spec, every=every, wait=wait)
     if output is Format.JSON:
@@ -126,11 +147,13 @@ def _catch_up(
     generation: int | None,
     spec: Path,
     output: Format,
+    consent: Consent,
     *,
     wait: bool,
     log_json: bool,
     verbose: bool,
 ) -> None:
+    from ragctl.cli.consent import agree_at_terminal
     from ragctl.cli.output import print_json, report_error
     from ragctl.cli.progress import make_progress
     from ragctl.cli.stopping import StopSwitch
@@ -138,7 +161,16 @@ def _catch_up(
 
     progress = make_progress(log_json=log_json, verbose=verbose)
     with StopSwitch(progress.note) as stop:
-        done = roll_back_caught_up(loaded, generation, wait=wait, progress=progress, stop=stop)
+        done = roll_back_caught_up(
+            loaded,
+            generation,
+            wait=wait,
+            max_cost=consent.max_cost,
+            yes=consent.yes,
+            agree=agree_at_terminal(),
+            progress=progress,
+            stop=stop,
+        )
     report = done.caught_up
     assert report is not None  # that is what was asked for
     if output is Format.JSON:

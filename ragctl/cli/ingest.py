@@ -64,10 +64,21 @@ def ingest(
     ] = None,
     max_cost: Annotated[
         float | None,
-        typer.Option(metavar="USD", min=0, help="Refuse before anything is spent if it would cost more."),
+        typer.Option(metavar="USD", min=0, help="Stop before the request that might make the run cost more."),
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Build a new generation although its recipe was rolled back.")
+        bool,
+        typer.Option(
+            "--yes",
+            help="Ask nobody: spend what it costs, and build a new generation although its recipe was rolled "
+            "back.",
+        ),
+    ] = False,
+    reselect: Annotated[
+        bool,
+        typer.Option(
+            "--reselect", help="With provider: auto, choose the embedder anew, whatever the lock pins."
+        ),
     ] = False,
     relock: Annotated[
         bool, typer.Option("--relock", help="Write the spec's lock anew, whatever has drifted.")
@@ -80,6 +91,7 @@ def ingest(
     log_json: LogJsonOption = False,
 ) -> None:
     """Bring the index up to date: read, chunk, embed and store what is new or changed."""
+    from ragctl.cli.consent import agree_at_terminal
     from ragctl.cli.progress import make_progress
     from ragctl.run.ingest import IngestOptions
     from ragctl.run.planning import read_plan
@@ -87,7 +99,15 @@ def ingest(
     if airflow is not None:
         from ragctl.cli.airflow_option import refuse_beside_airflow
 
-        refuse_beside_airflow({"--plan": plan, "--wait": wait, "--relock": relock, "--set": overrides})
+        refuse_beside_airflow(
+            {
+                "--plan": plan,
+                "--wait": wait,
+                "--relock": relock,
+                "--reselect": reselect,
+                "--set": overrides,
+            }
+        )
     loaded = load(spec, overrides)
     if plan is not None and (allow_delete is not None or retry_failed):
         raise UsageError(
@@ -99,7 +119,10 @@ def ingest(
         retry_failed=retry_failed,
         wait=wait,
         undo_rollback=yes,
+        yes=yes,
+        agree=agree_at_terminal(),
         relock=relock,
+        reselect=reselect,
         max_cost=max_cost,
         agreed=read_plan(plan) if plan is not None else None,
     )
@@ -116,7 +139,9 @@ def _ingest_here(loaded: LoadedSpec, options: IngestOptions, progress: Progress,
 
     with StopSwitch(progress.note) as stop:
         try:
-            report = run_ingest(loaded, options, progress=progress, stop=stop)
+            report = run_ingest(
+                loaded, options, progress=progress, stop=stop, when_giving_up=stop.when_giving_up
+            )
         except KeyboardInterrupt:
             progress.note("stopped at once; the next run goes on from what was committed")
             raise typer.Exit(int(stop.exit_code)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import os
 import sys
 from pathlib import Path
@@ -53,6 +54,10 @@ for command in (init, check, plan, ingest, ask, show, index, doctor, runs, forge
 
 def run() -> None:
     """Runs the command line and ends the process with its exit code (see docs/exit-codes.md)."""
+    # Start-up makes many objects that stay: looking at them again and again took a twentieth of an ask.
+    gc.set_threshold(20_000, 20, 20)
+    # Looking for plugins reads what every installed package says of itself, and a spec needs none.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller
@@ -79,6 +84,7 @@ def main(arguments: list[str]) -> int:
             talk("interrupted")
         return code
     except RagctlError as error:
+        _show_selection(error)
         report_error(error, arguments)
         return int(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
@@ -95,6 +101,16 @@ def main(arguments: list[str]) -> int:
             return int(foreseen.exit_code)
         report_bug(error, arguments)
         return int(ExitCode.BUG)
+
+
+def _show_selection(error: RagctlError) -> None:
+    """Where no embedder could be chosen, the table that shows why; on stderr, as the error is."""
+    selection = getattr(error, "selection", None)
+    if selection is not None:
+        from ragctl.cli.output import talk_console
+        from ragctl.cli.selection_table import print_selection
+
+        print_selection(talk_console(), selection)
 
 
 def _discard_stdout() -> None:

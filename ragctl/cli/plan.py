@@ -11,7 +11,10 @@ from ragctl.cli.options import Format, FormatOption, SetOption, SpecArgument, lo
 from ragctl.errors import ExitCode
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ragctl.run.planning import PlanReport
+    from ragctl.run.selection_report import SelectionReport
 
 DOCUMENTS_SHOWN = 20
 SIGNS = {"add": "+", "change": "~", "delete": "-"}
@@ -43,11 +46,14 @@ def plan(
     relock: Annotated[
         bool, typer.Option("--relock", help="As for ragctl ingest; nothing is written.")
     ] = False,
+    reselect: Annotated[
+        bool, typer.Option("--reselect", help="As for ragctl ingest; nothing is written.")
+    ] = False,
     output: FormatOption = Format.TABLE,
     overrides: SetOption = None,
 ) -> None:
     """Show what an ingest would do: documents, chunks, tokens, money and seconds. Embeds nothing."""
-    from ragctl.cli.output import print_json, talk
+    from ragctl.cli.output import data_console, print_json, talk
     from ragctl.cli.progress import make_progress
     from ragctl.run.planning import plan as make_plan
     from ragctl.run.planning import write_plan
@@ -55,25 +61,30 @@ def plan(
     loaded = load(spec, overrides)
     progress = make_progress(log_json=False, verbose=False)
     report = make_plan(
-        loaded, allow_delete=allow_delete, retry_failed=retry_failed, relock=relock, progress=progress
+        loaded,
+        allow_delete=allow_delete,
+        retry_failed=retry_failed,
+        relock=relock,
+        reselect=reselect,
+        progress=progress,
     )
+    if output is Format.JSON and report.selection is not None and report.selection.note is not None:
+        talk(f"note: {report.selection.note}")
     if out is not None:
         write_plan(report, out)
         talk(f"wrote {out}")
     if output is Format.JSON:
         print_json(report.as_json())
     else:
-        _print_report(report)
+        print_plan(report, data_console())
     if detailed_exitcode and report.changes:
         raise typer.Exit(int(ExitCode.CHANGES_PENDING))
 
 
-def _print_report(report: PlanReport) -> None:
+def print_plan(report: PlanReport, console: Console) -> None:
+    """The plan for people."""
     from rich.table import Table
 
-    from ragctl.cli.output import data_console
-
-    console = data_console()
     target = f"generation {report.generation}" if report.generation is not None else "a new generation"
     console.print(f"{report.pipeline} → index {report.index}, {target}", markup=False)
     table = Table.grid(padding=(0, 1))
@@ -99,7 +110,19 @@ def _print_report(report: PlanReport) -> None:
             markup=False,
             soft_wrap=True,
         )
+    if report.selection is not None:
+        _print_selection(report.selection, console)
     console.print(_sentence(report), markup=False)
+
+
+def _print_selection(selection: SelectionReport, console: Console) -> None:
+    from ragctl.cli.selection_table import print_selection
+
+    print_selection(console, selection.now)
+    if selection.tokens_are == "estimated":
+        console.print("tokens are estimated from the sizes of what is listed, 4 bytes a token", markup=False)
+    for line in (selection.sentence, *([f"note: {selection.note}"] if selection.note else [])):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _sentence(report: PlanReport) -> str:

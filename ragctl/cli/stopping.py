@@ -17,11 +17,16 @@ class StopSwitch:
 
     def __init__(self, notify: Callable[[str], None]) -> None:
         self._notify = notify
+        self._give_up: Callable[[], None] = lambda: None
         self._received: int | None = None
         self._before: dict[int, object] = {}
 
     def __call__(self) -> bool:
         return self._received is not None
+
+    def when_giving_up(self, act: Callable[[], None]) -> None:
+        """`act` is called at the second signal, before what goes on is interrupted."""
+        self._give_up = act
 
     @property
     def exit_code(self) -> ExitCode:
@@ -41,6 +46,7 @@ class StopSwitch:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self._received is not None:
+            self._give_up()
             raise KeyboardInterrupt
         self._received = number
         self._notify("stopping: finishing the documents in hand; once more stops at once")

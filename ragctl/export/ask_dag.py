@@ -78,6 +78,15 @@ _ARGUMENTS: dict[str, Value] = {
                 "description": "Several questions, in place of one.",
             },
         ),
+        "sensitive": Call(
+            "Param",
+            (False,),
+            {
+                "type": "boolean",
+                "description": "The questions are sensitive: no model outside this machine and the allowed "
+                "hosts may read them.",
+            },
+        ),
         "top_n": Call(
             "Param",
             (None,),

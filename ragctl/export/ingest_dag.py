@@ -82,7 +82,7 @@ _PARAMS: dict[str, Value] = {
     "allow_partial": _param(False, "boolean", "Publish a new generation although documents failed in it."),
     "retry_failed": _param(False, "boolean", "Try again what failed for good, too."),
     "undo_rollback": _param(False, "boolean", "Build a new generation although its recipe was rolled back."),
-    "max_cost": _param(None, ["number", "null"], "Refuse what would cost more, in US dollars.", minimum=0),
+    "max_cost": _param(None, ["number", "null"], "Spend no more than this, in US dollars.", minimum=0),
 }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ragctl.export.dag_parts import DagParts
 from ragctl.export.options import ExportOptions
 from ragctl.spec.load import LoadedSpec
+from ragctl.spec.lock import read_lock
 from ragctl.spec.mistakes import KeyPath, Mistake, looks_secret, spec_error
 
 
@@ -19,6 +21,7 @@ def refuse(loaded: LoadedSpec, parts: DagParts, options: ExportOptions) -> None:
     """
     problems = [
         *_one_machine_only(loaded, parts),
+        *_unpinned(loaded),
         *(_secrets(loaded) if options.embed_spec else ()),
     ]
     if problems:
@@ -43,6 +46,17 @@ def _one_machine_only(loaded: LoadedSpec, parts: DagParts) -> Iterator[Problem]:
     for stage in (stage for step in parts.steps for stage in step.stages if step.settings.kubernetes):
         text = "a pod cannot reach ragctl's own server; name a database in store.dsn_env"
         yield ("airflow", "stages", stage, "kubernetes"), text
+
+
+def _unpinned(loaded: LoadedSpec) -> Iterator[Problem]:
+    """Tasks that each chose for themselves might not choose the same."""
+    if loaded.spec.embed.provider != "auto":
+        return
+    lock = read_lock(loaded.path)
+    if lock is None or not lock.selection:
+        command = f"ragctl ingest {shlex.quote(str(loaded.path))}"
+        text = f"leaves the choice open, and no lock pins it: {command} chooses and writes the lock, ragctl "
+        yield ("embed", "provider"), f"{text}plan shows the choice beforehand"
 
 
 def _secrets(loaded: LoadedSpec) -> Iterator[Problem]:

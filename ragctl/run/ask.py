@@ -1,207 +1,85 @@
-"""ask: query → dedupe → rank over the active generation."""
+"""ask: rephrase → query → dedupe → rank → answer over the active generation."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
+from dataclasses import replace
+from threading import Lock
+from typing import TYPE_CHECKING
 
-from ragctl.errors import DocumentError, Mismatch, OverlongInput, RagctlError, UsageError
-from ragctl.ports import QueryEmbedder
+from ragctl.errors import DocumentError, Mismatch, RagctlError, UsageError
+from ragctl.run.answering.context import Context
+from ragctl.run.answering.ordering import order
+from ragctl.run.answering.remembered import Remembered
+from ragctl.run.answering.rewording import begin, reword
+from ragctl.run.answering.searching import fold, reads_language, search
+from ragctl.run.answering.store_pool import StorePool
+from ragctl.run.answering.writing import OnText, write_answer
+from ragctl.run.asked import SCHEMA_VERSION as SCHEMA_VERSION
+from ragctl.run.asked import Asked, AskResult, Unanswered, fails_alone
 from ragctl.run.composition import Composition, database_errors
 from ragctl.run.locking import check_lock
-from ragctl.stages.dedupe import dedupe
-from ragctl.stages.query import Mode, Searched, query
-from ragctl.stages.rank import rank, rerank
-from ragctl.types import Hit, Usage
+from ragctl.stages.query import Mode
+from ragctl.types import Usage
 
 if TYPE_CHECKING:
-    from ragctl.ports import Reranker, Vectors
+    from ragctl.ports import Embedder, Reranker
     from ragctl.spec.load import LoadedSpec
     from ragctl.state.generations import Generation
-
-SCHEMA_VERSION = 1
-
-FOREIGN_DENSE_WEIGHT = 0.25
-"""Of the dense list of a model that does not read the language of the text. Measured on XQuAD in Chinese with
-an English model (make bench-retrieval): with 1 the fused list is worse than the words' alone by .063 of
-nDCG@10, with 0.25 it is not, and a question without a known word still finds something."""
-
-ANY_LANGUAGE = "simple"  # says nothing about what the text is written in
-
-
-@dataclass(slots=True)
-class AskResult:
-    """The hits for one question. `timings` are milliseconds by step."""
-
-    question: str
-    hits: list[Hit]
-    rephrasings: tuple[str, ...] = ()
-    timings: dict[str, float] = field(default_factory=dict)
-    usage: Usage = field(default_factory=Usage)
-
-    def as_json(self) -> dict[str, Any]:
-        """The document that `--format json` prints; fields may be added, none changed."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "question": self.question,
-            "rephrasings": list(self.rephrasings),
-            "hits": [_hit_json(hit) for hit in self.hits],
-            "answer": None,
-            "timings": {step: round(value, 3) for step, value in self.timings.items()},
-            "usage": {"tokens": self.usage.tokens, "cost_usd": self.usage.cost_usd},
-        }
-
-
-def _hit_json(hit: Hit) -> dict[str, Any]:
-    return {
-        "rank": hit.rank,
-        "score": hit.score,
-        "source": hit.source,
-        "document": hit.document,
-        "uri": hit.uri,
-        "title": hit.title,
-        "heading": " > ".join(hit.headings) or None,
-        "page": hit.page,
-        "sheet": hit.sheet,
-        "line": hit.line,
-        "start": hit.start,
-        "end": hit.end,
-        "text": hit.text,
-        "metadata": dict(hit.metadata),
-        "duplicates": [dict(one) for one in hit.duplicates],
-        "trail": dict(hit.trail),
-    }
-
-
-@dataclass(slots=True)
-class Asked:
-    """A question on its way from stage to stage.
-
-    Attributes:
-        versions: the question and its rephrasings, the question itself first.
-        lists: hits for each version, after `query`.
-        hits: one list, after `dedupe`; the few that are shown, after `rank`.
-        timings: milliseconds by step.
-        tokens: that the embedder read.
-    """
-
-    question: str
-    versions: tuple[str, ...]
-    lists: list[list[Hit]] = field(default_factory=list)
-    hits: list[Hit] = field(default_factory=list)
-    timings: dict[str, float] = field(default_factory=dict)
-    tokens: int = 0
-
-    @contextmanager
-    def timed(self, step: str) -> Iterator[None]:
-        """Counts the time inside as that step's."""
-        before = time.perf_counter()
-        yield
-        self.timings[f"{step}_ms"] = (time.perf_counter() - before) * 1000
-
-    def result(self) -> AskResult:
-        return AskResult(
-            question=self.question,
-            hits=self.hits,
-            rephrasings=self.versions[1:],
-            timings=self.timings,
-            usage=Usage(tokens=self.tokens),
-        )
-
-
-def rephrase_question(question: str) -> Asked:
-    """The question and its versions; itself alone, as a spec names no model to reword it yet.
-
-    Raises:
-        UsageError: the question is empty.
-    """
-    question = question.strip()
-    if not question:
-        raise UsageError("the question is empty")
-    return Asked(question, (question,))
-
-
-def dedupe_hits(asked: Asked, composition: Composition) -> None:
-    """The lists of all versions and searches as one."""
-    settings = composition.spec.ask.query
-    with asked.timed("dedupe"):
-        weights = fusion_weights(composition)
-        asked.hits = dedupe(asked.lists, fusion=settings.fusion, weights=weights, rrf_k=settings.rrf_k)
-        asked.lists = []
-
-
-def fusion_weights(composition: Composition) -> dict[str, float]:
-    """The weight of each search by its name."""
-    settings = composition.spec.ask.query
-    dense = settings.dense_weight
-    if dense is None:
-        dense = 1.0 if reads_language(composition) else FOREIGN_DENSE_WEIGHT
-    return {"dense": dense, "lexical": settings.lexical_weight}
-
-
-def reads_language(composition: Composition) -> bool:
-    """May the model read the language of the text? Not if it is known to read others."""
-    language, known = composition.spec.chunk.language, composition.embedder.languages
-    return known is None or language in known or language == ANY_LANGUAGE
-
-
-def rank_hits(
-    asked: Asked, *, top_n: int, reranker: Reranker | None = None, candidates: int | None = None
-) -> None:
-    """The best `top_n`: as they came, or as the reranker scores the first `candidates` (None: all).
-
-    Raises:
-        UsageError: the question is too long for the reranker.
-    """
-    with asked.timed("rank"):
-        if reranker is not None and asked.hits:
-            read = len(asked.hits) if candidates is None else max(candidates, top_n)
-            try:
-                asked.hits = rerank(asked.question, asked.hits, reranker, candidates=read)
-            except OverlongInput as error:
-                raise UsageError(f"the question is too long: {error.message}", hint="shorten it") from error
-        asked.hits = rank(asked.hits, top_n=top_n)
-
-
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """A question that failed; the others go on."""
-
-    question: str
-    error: RagctlError
-
-    def as_json(self) -> dict[str, Any]:
-        return {"question": self.question, "error": self.error.as_json()}
+    from ragctl.types import Condition, Hit, Message
 
 
 class Asker:
-    """Answers questions against the generation that was active when it was made.
+    """Answers questions against the generation that was active when it was made; one thread may use it.
 
     `lacks_words` says that a release without lexical search made it: a hybrid search is a dense one then.
 
     Raises:
         NothingPublished: there is nothing to query yet.
         Mismatch: the spec's embedder is not the one that made the index, or not what the lock pins.
+        SpecError: a prompt of the spec is not what it should be.
     """
 
-    def __init__(self, composition: Composition, *, top_n: int | None = None) -> None:
-        """`top_n`: how many hits; the spec's `ask.rank.top_n` if None."""
-        check_lock(composition, embedder_only=True)
+    def __init__(
+        self,
+        composition: Composition,
+        *,
+        top_n: int | None = None,
+        sensitive: bool = False,
+        where: Sequence[Condition] = (),
+    ) -> None:
+        """
+        Args:
+            top_n: how many hits; the spec's `ask.rank.top_n` if None.
+            sensitive: the questions are, whatever the spec says.
+            where: what the documents of the passages must fulfil, all of it.
+        """
+        if composition.spec.ask.query.mode != "lexical":
+            composition.embedder.prepare_questions()  # goes on while the database is connected to
         self._composition = composition
+        self.context = Context(composition, sensitive=sensitive)
         settings = composition.spec.ask
+        if settings.query.mode != "lexical":
+            self.context.privacy.question(composition.embedder)
+        check_lock(composition, embedder_only=True)
         self._top_n = top_n or settings.rank.top_n
         self._k = max(settings.query.k, self._top_n)
         with database_errors():
             self.generation = composition.active_generation()
             _same_embedder(composition, self.generation)
-            self._store = composition.store_of(self.generation)
+            store = composition.store_of(self.generation)
             self._mode: Mode = settings.query.mode
-            self.lacks_words = self._mode == "hybrid" and not self._store.has_text_index()
+            self.lacks_words = self._mode == "hybrid" and not store.has_text_index()
             if self.lacks_words:
                 self._mode = "dense"
+        self._stores = StorePool(composition, self.generation, first=store)
+        self._embedder: Embedder = composition.embedder
+        self._own_reranker: Reranker | None = None
+        self._turn: AbstractContextManager[object] = nullcontext()
+        self._where = tuple(where)
 
     @property
     def behind_spec(self) -> bool:
@@ -216,29 +94,93 @@ class Asker:
         spec = self._composition.spec
         known = ", ".join(sorted(self._composition.embedder.languages or ()))
         return (
-            f"{spec.embed.model} reads {known}, and chunk.language is {spec.chunk.language}: vectors say little "
-            "about this text, a multilingual model would say more"
+            f"{self._composition.embed_settings.model} reads {known}, and chunk.language is "
+            f"{spec.chunk.language}: vectors say little about this text, a multilingual model would say more"
         )
 
-    def ask(self, question: str) -> AskResult:
-        """The best passages for one question.
+    def several(self, count: int) -> list[Asker]:
+        """So many that may be used at the same time, each by one thread.
+
+        They share what is large: models in this process are asked in turn, connections to the store are
+        pooled. A remote embedder or reranker is each one's own, as usage is counted by object.
 
         Raises:
-            UsageError: the question is empty or longer than the embedder reads.
-            Unavailable: the store is out of reach.
+            UsageError, MissingPackage, Unavailable: a model cannot be had.
+        """
+        shared = Lock()
+        return [self._another(shared) for _ in range(count)]
+
+    def _another(self, turn: AbstractContextManager[object]) -> Asker:
+        made = copy(self)
+        made._turn = turn
+        composition = self._composition
+        if self._embedder.endpoint is not None:
+            choice = composition.choice
+            made._embedder = composition.models.embedder(choice.settings, choice.key)
+        reranker = composition.reranker
+        if reranker is not None and reranker.endpoint is not None:
+            made._own_reranker = composition.models.reranker(composition.spec.ask.rank, "ask.rank")
+        return made
+
+    def stop_waiting(self) -> None:
+        """Ends the waiting of requests for their provider's limits; they are not sent."""
+        self._composition.stop_waiting()
+
+    def close(self) -> None:
+        """Ends the connections that questions asked at the same time have opened."""
+        self._stores.close()
+
+    def ask(
+        self,
+        question: str,
+        *,
+        history: Sequence[Message] = (),
+        shown_before: Sequence[Hit] = (),
+        on_text: OnText | None = None,
+    ) -> AskResult:
+        """The best passages for one question, and the answer that the spec's model makes of them.
+
+        Args:
+            history: turns of a conversation that the question belongs to, oldest first.
+            shown_before: passages that its answers were made of: they are as sensitive as ever.
+            on_text: called with each piece of the answer that may be shown, as it comes.
+
+        Raises:
+            UsageError: the question is empty or longer than a model reads.
+            PrivacyRefused: it, or a passage, may not go to a model.
+            Unavailable: the store or a model is out of reach.
         """
         started = time.perf_counter()
-        asked = rephrase_question(question)
-        self.query(asked)
-        dedupe_hits(asked, self._composition)
-        rank_hits(
-            asked,
-            top_n=self._top_n,
-            reranker=self._composition.reranker,
-            candidates=self._composition.spec.ask.rank.candidates,
-        )
+        asked = begin(question, history, shown_before)
+        kept = self._remembered(asked)
+        if kept is not None and (found := kept.find()) is not None:
+            return _again(found, (time.perf_counter() - started) * 1000)
+        try:
+            reword(asked, self.context)
+            self.query(asked)
+            fold(asked, self._composition, top_n=self._top_n)
+            order(asked, self.context, self._reranker, top_n=self._top_n, turn=self._turn)
+            write_answer(asked, self.context, on_text)
+        except DocumentError as error:
+            what = f"the question cannot be answered: {error.message}"
+            raise UsageError(what, where=error.where) from error
         asked.timings["total_ms"] = (time.perf_counter() - started) * 1000
-        return asked.result()
+        result = asked.result()
+        if kept is not None:
+            kept.keep(result)
+        return result
+
+    def _remembered(self, asked: Asked) -> Remembered | None:
+        """None where nothing is kept: the spec does not say so, or earlier passages might show through."""
+        if not self.context.settings.cache or asked.shown_before:
+            return None
+        return Remembered(
+            self.context, self.generation, asked.question, asked.history, self._top_n, self._where
+        )
+
+    @property
+    def _reranker(self) -> Reranker | None:
+        return self._own_reranker or self._composition.reranker
 
     def query(self, asked: Asked) -> None:
         """The hits for every version of the question.
@@ -247,34 +189,49 @@ class Asker:
             UsageError: the question is longer than the embedder reads.
             Unavailable: the store is out of reach.
         """
-        embedder = self._composition.embedder
-        try:
-            with asked.timed("query"), database_errors():
-                asked.lists = query(
-                    asked.versions,
-                    _Timed(embedder, asked),
-                    _TimedStore(self._store, asked),
-                    k=self._k,
-                    mode=self._mode,
-                )
-        except OverlongInput as error:
-            raise UsageError(f"the question is too long: {error.message}", hint="shorten it") from error
-        except DocumentError as error:
-            raise UsageError(f"the question cannot be read: {error.message}") from error
-        asked.tokens = sum(embedder.tokenizer.count(list(asked.versions)))
+        with self._stores.one() as store:
+            search(
+                asked,
+                self.context,
+                self._embedder,
+                store,
+                k=self._k,
+                mode=self._mode,
+                turn=self._turn,
+                where=self._where,
+            )
 
-    def ask_each(self, questions: Iterable[str]) -> Iterator[AskResult | Unanswered]:
-        """One result a question, in order. A wrong question fails alone; a lost store ends it all.
+    def ask_alone(self, question: str) -> AskResult | Unanswered:
+        """As `ask`; what may be this question's own failure is returned.
 
         Raises:
-            UsageError, MissingPackage, Unavailable: the reranker cannot be had.
+            RagctlError: what others would meet as well: the store or a key is gone, a model is unknown.
         """
-        _ = self._composition.reranker  # what is wrong with it is no question's fault
+        try:
+            return self.ask(question)
+        except RagctlError as error:
+            if not fails_alone(error):
+                raise
+            return Unanswered(question, error)
+
+    def prepare(self) -> None:
+        """Makes the models that the spec names: what is wrong with one is no question's fault.
+
+        Raises:
+            UsageError, MissingPackage, Unavailable, GuardRefused, LockDrift: one of them cannot be had.
+        """
+        _ = self._composition.reranker
+        self.context.prepare()
+
+    def ask_each(self, questions: Iterable[str]) -> Iterator[AskResult | Unanswered]:
+        """One result a question, in order. A question fails alone; a lost store ends it all.
+
+        Raises:
+            RagctlError: see `prepare` and `ask_alone`.
+        """
+        self.prepare()
         for question in questions:
-            try:
-                yield self.ask(question)
-            except UsageError as error:
-                yield Unanswered(question, error)
+            yield self.ask_alone(question)
 
 
 def ask(loaded: LoadedSpec, question: str) -> AskResult:
@@ -287,6 +244,12 @@ def ask(loaded: LoadedSpec, question: str) -> AskResult:
         return Asker(composition).ask(question)
 
 
+def _again(found: AskResult, took_ms: float) -> AskResult:
+    """A result that was kept: nobody was asked for it, and it took the time of a look."""
+    note = {"step": "cache", "kind": "note", "message": "the same question was answered before"}
+    return replace(found, notes=[note], timings={"total_ms": took_ms}, usage=Usage(), stages={})
+
+
 def _same_embedder(composition: Composition, generation: Generation) -> None:
     identity = composition.embedder.identity
     if generation.embedder != identity:
@@ -295,34 +258,3 @@ def _same_embedder(composition: Composition, generation: Generation) -> None:
             where=composition.loaded.where("embed"),
             hint="name the index's embedder in the spec again, or ingest to build a new generation",
         )
-
-
-class _Timed:
-    """The embedder, with its share of the query step noted."""
-
-    def __init__(self, embedder: QueryEmbedder, asked: Asked) -> None:
-        self._embedder = embedder
-        self._asked = asked
-
-    def embed_queries(self, questions: Sequence[str]) -> Vectors:
-        with self._asked.timed("embed"):
-            return self._embedder.embed_queries(questions)
-
-
-class _TimedStore:
-    """The store, with each search's share of the query step noted."""
-
-    def __init__(self, store: Searched, asked: Asked) -> None:
-        self._store = store
-        self._asked = asked
-
-    def at_one_moment(self) -> AbstractContextManager[None]:
-        return self._store.at_one_moment()
-
-    def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
-        with self._asked.timed("dense"):
-            return self._store.search(vectors, k=k)
-
-    def search_text(self, questions: Sequence[str], *, k: int) -> list[list[Hit]]:
-        with self._asked.timed("lexical"):
-            return self._store.search_text(questions, k=k)

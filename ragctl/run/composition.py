@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from ragctl.errors import Mismatch, NothingPublished, StateLost, Unavailable, UsageError
+from ragctl.errors import NothingPublished, StateLost, UsageError
 from ragctl.ports import Embedder, Reranker, Source, Splitter
 from ragctl.registry import adapter_class
+from ragctl.run.budget import RunBudget
+from ragctl.run.database_errors import database_errors as database_errors
 from ragctl.run.model_choice import pinned_commit, refuse_long_chunks
+from ragctl.run.models import ModelMaker
 from ragctl.state.generations import Generation, Generations, every_generation, known_numbers
 from ragctl.state.lost_tables import missing_tables, restore_tables
 from ragctl.state.migrations import SCHEMA, migrate, schema_version
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from ragctl.embedded.server import EmbeddedServer
+    from ragctl.run.choice import Choice
+    from ragctl.spec.embed_settings import GivenEmbedder
     from ragctl.spec.load import LoadedSpec
     from ragctl.spec.recipe import Recipe
     from ragctl.spec.source_settings import Source as SourceSettings
@@ -38,20 +43,44 @@ class Composition:
     Args:
         environment: where the spec's names of environment variables are looked up; the process's own
             environment if None.
+        reselect: with `provider: auto`, choose anew, whatever the lock pins.
+
+    Attributes:
+        tell: told of what goes on while models are asked, such as requests that are repeated.
+        budget: what paid requests are reserved from.
     """
 
-    def __init__(self, loaded: LoadedSpec, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, loaded: LoadedSpec, environment: Mapping[str, str] | None = None, *, reselect: bool = False
+    ) -> None:
         self.loaded = loaded
         self._environment = os.environ if environment is None else environment
         self.spec = loaded.spec
+        self.reselect = reselect
+        self.tell: Callable[[str], None] = lambda text: None
+        self.budget = RunBudget(self.beside)
         self._connection: Connection[Any] | None = None
+        self._beside: Connection[Any] | None = None
+        self._beside_lock = Lock()
 
     def __enter__(self) -> Composition:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        self.stop_waiting()
+        for connection in (self._connection, self._beside):
+            if connection is not None:
+                connection.close()
+
+    def stop_waiting(self) -> None:
+        """Ends the waiting of requests for their provider's limits; they are not sent."""
+        if "models" in self.__dict__:
+            self.models.close()
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Where the names of environment variables are looked up."""
+        return self._environment
 
     @property
     def index(self) -> str:
@@ -79,48 +108,59 @@ class Composition:
         return made
 
     @cached_property
-    def embedder(self) -> Embedder:
+    def choice(self) -> Choice:
+        """Which embedder the spec comes to; made once, and then the same for all that is done with it.
+
+        Raises:
+            GuardRefused: no option of `provider: auto` meets the criteria.
+            LockDrift: the option that the lock pins is not in the spec any more.
         """
+        from ragctl.run.choice import choose_embedder
+
+        return choose_embedder(self, reselect=self.reselect)
+
+    @property
+    def embed_settings(self) -> GivenEmbedder:
+        """The spec's section `embed`; with `provider: auto`, that of the option that is pinned or chosen."""
+        return self.choice.settings
+
+    def _told(self, text: str) -> None:
+        self.tell(text)  # whoever that is by then
+
+    @cached_property
+    def models(self) -> ModelMaker:
+        return ModelMaker(
+            self.loaded,
+            self._environment,
+            connect=self.beside,
+            spending=self.budget,
+            on_retry=self._told,
+        )
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """To be had without its key, as long as nothing is asked of it.
+
         Raises:
             SpecError: it reads fewer tokens than a chunk may have.
             UsageError, MissingPackage, Unavailable: the model cannot be had.
         """
-        settings = self.spec.embed
-        with self._placed("embed.model"):
-            made: Embedder = adapter_class("embedder", settings.provider)(
-                model=settings.model,
-                base=self.loaded.base,
-                revision=settings.revision or pinned_commit(self.loaded),
-                query_prefix=settings.query_prefix,
-                passage_prefix=settings.passage_prefix,
-            )
-            refuse_long_chunks(self.loaded, made.max_tokens)
+        choice = self.choice
+        revision = pinned_commit(self.loaded, choice.settings.model)
+        made = self.models.embedder(choice.settings, choice.key, revision=revision)
+        refuse_long_chunks(self.loaded, choice.settings.model, made.max_tokens)
         return made
 
     @cached_property
     def reranker(self) -> Reranker | None:
-        """None where `ask.rank` names none.
+        """None where `ask.rank` names none, or has a chat model grade.
 
         Raises:
-            UsageError, MissingPackage, Unavailable: the model cannot be had.
+            UsageError, MissingPackage, Unavailable: the model, or its key, cannot be had.
         """
         settings = self.spec.ask.rank
-        if settings.provider == "none":
-            return None
-        with self._placed("ask.rank.model"):
-            made: Reranker = adapter_class("reranker", settings.provider)(
-                model=settings.model, base=self.loaded.base, revision=settings.revision
-            )
-        return made
-
-    @contextmanager
-    def _placed(self, key: str) -> Iterator[None]:
-        """An error without a place is about that key of the spec."""
-        try:
-            yield
-        except (UsageError, Unavailable) as error:
-            error.where = error.where or self.loaded.where(key)
-            raise
+        named = settings.provider not in ("none", "openai")
+        return self.models.reranker(settings, "ask.rank") if named else None
 
     @cached_property
     def splitter(self) -> Splitter:
@@ -152,6 +192,7 @@ class Composition:
             readers=self.readers,
             splitters={splitter: adapter_class("splitter", splitter).output_version},
             embedder=self.embedder.identity,
+            embed=self.embed_settings,
         )
 
     @cached_property
@@ -209,6 +250,19 @@ class Composition:
         if self.server is not None and not self.server.exists():
             return None
         return self._open()
+
+    def beside(self) -> Connection[Any]:
+        """A second connection, in autocommit mode, for what must not wait for the run's own transactions.
+
+        Threads share it; psycopg lets one statement through at a time.
+
+        Raises:
+            Unavailable, Mismatch: see `connect`.
+        """
+        with self._beside_lock:
+            if self._beside is None or self._beside.closed:
+                self._beside = self._open()
+            return self._beside
 
     def connect_to_lost(self) -> tuple[Connection[Any], list[str]]:
         """As `connect_to_existing`, for whoever rebuilds the state; also what tables of it were made again.
@@ -291,11 +345,12 @@ class Composition:
     def generations(self) -> Generations:
         return Generations(self.connect(), self.index)
 
-    def store_of(self, generation: Generation) -> PgVectorStore:
+    def store_of(self, generation: Generation, connection: Connection[Any] | None = None) -> PgVectorStore:
+        """A generation's store, on a connection of its own if one is given."""
         from ragctl.spec.recipe import recorded_language
 
         made: PgVectorStore = adapter_class("store", self.spec.store.type)(
-            self.connect(),
+            self.connect() if connection is None else connection,
             schema=SCHEMA,
             prefix=generation.table_prefix,
             dimension=generation.dimension,
@@ -352,40 +407,3 @@ def _quoted(path: Path) -> str:
     import shlex
 
     return shlex.quote(str(path))
-
-
-@contextmanager
-def database_errors() -> Iterator[None]:
-    """Turns "the database is gone" into an error for people.
-
-    Raises:
-        Unavailable: it cannot be reached, was shut down, or has no room left.
-        Mismatch: a table is gone.
-    """
-    import psycopg
-
-    try:
-        yield
-    except psycopg.errors.UndefinedTable as error:
-        raise Mismatch(
-            f"a table is missing: {_first_line(error)}",
-            where="store",
-            hint="ragctl doctor SPEC says what is left and how to mend it",
-        ) from error
-    except psycopg.errors.DiskFull as error:
-        raise Unavailable(
-            f"the database has no room left: {_first_line(error)}",
-            where="store",
-            hint="free some space and run the same command again: what was committed is kept",
-        ) from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise Unavailable(
-            f"the database does not answer: {_first_line(error)}",
-            where="store",
-            hint="run the same command again: what was committed is kept",
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

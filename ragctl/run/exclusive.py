@@ -14,6 +14,7 @@ from ragctl.run.run_record import error_of, record_at_start
 from ragctl.state.generations import Generations
 from ragctl.state.lease import Lease, acquire_lease
 from ragctl.state.runs import Runs, new_run_id
+from ragctl.state.spending import close_left_budgets
 
 
 @contextmanager
@@ -42,6 +43,7 @@ def exclusive_run(
     lease = acquire_lease(connection, composition.index, run, runs, patience_s=patience)
     record = record_at_start(composition, connection)
     runs.close_dead()
+    close_left_budgets(connection, composition.index)
     runs.start(run, pipeline=composition.spec.name, command=command, record=record)
 
     def finish(status: str) -> None:

@@ -12,6 +12,7 @@ from ragctl.errors import OverlongInput, UsageError
 from ragctl.run.composition import Composition, database_errors
 from ragctl.run.exclusive import exclusive_run
 from ragctl.stages.embed import input_hash
+from ragctl.state.answers import forget_answers
 from ragctl.state.generations import Generation, Generations, every_generation
 from ragctl.state.ledger import Ledger
 from ragctl.state.runs import Runs
@@ -47,6 +48,7 @@ class Forgotten:
     Attributes:
         item: the path of the item; all documents that were read from it went.
         texts: 1 if its extracted text was kept.
+        answers: kept results of questions, all of the index's: any of them may quote it.
         vectors: cached vectors of its chunks.
         run_records: records of runs that named it.
         unused_vectors: cached vectors of no chunk in any generation: removed if that was asked
@@ -59,6 +61,7 @@ class Forgotten:
     item: str
     generations: list[RemovedFrom] = field(default_factory=list)
     texts: int = 0
+    answers: int = 0
     vectors: int = 0
     run_records: int = 0
     unused_vectors: int = 0
@@ -74,6 +77,7 @@ class Forgotten:
             "deleted": max((one.documents for one in self.generations), default=0),
             "chunks_deleted": sum(one.chunks for one in self.generations),
             "texts_deleted": self.texts,
+            "answers_deleted": self.answers,
             "vectors_deleted": self.vectors + (self.unused_vectors if self.unused_vectors_removed else 0),
         }
 
@@ -119,6 +123,7 @@ class _Forgetting:
             done.generations.append(removed)
             hashes |= found
         done.texts = texts.forget([item])
+        done.answers = forget_answers(self._connection, self._composition.index)
         tables = self._chunk_tables()
         done.vectors = forget_vectors(self._connection, hashes, tables)
         if done.unused_vectors_removed:

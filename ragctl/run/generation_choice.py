@@ -61,7 +61,7 @@ class Target:
             recipe_parts=asdict(recipe),
             embedder=self.composition.embedder.identity,
             dimension=self.composition.embedder.dimension,
-            settings=recipe_settings(self.composition.spec),
+            settings=recipe_settings(self.composition.spec, self.composition.embed_settings),
         )
         return replace(self, existing=made, known=(*known, (made, {})))
 
@@ -136,7 +136,8 @@ def _guard_rollback(
     """Refuses to build anew what was rolled back: the same recipe, or the same settings by later code."""
     if active is None or chosen == active:
         return
-    recipe, settings = composition.recipe.digest, recipe_settings(composition.spec)
+    recipe = composition.recipe.digest
+    settings = recipe_settings(composition.spec, composition.embed_settings)
     for newer in generations.newer_published(active):
         if newer.recipe == recipe or newer.settings == settings:
             raise RollbackUndone(

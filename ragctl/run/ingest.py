@@ -13,6 +13,7 @@ from ragctl.errors import LeaseLost
 from ragctl.run.cache_limit import limit_cache
 from ragctl.run.closing import delete_gone, optimize, publish
 from ragctl.run.composition import Composition, database_errors
+from ragctl.run.consent import Agree, guard_cost
 from ragctl.run.draft import Draft, make_draft
 from ragctl.run.generation_choice import Target
 from ragctl.run.ignored_failures import IgnoredFailures
@@ -20,10 +21,13 @@ from ragctl.run.ingest_report import IngestReport
 from ragctl.run.ledgered_writer import LedgeredWriter
 from ragctl.run.locking import guard_lock, keep_lock
 from ragctl.run.opening import open_run, ready_generation
-from ragctl.run.planning import AgreedPlan, guard_cost
+from ragctl.run.planning import AgreedPlan
+from ragctl.run.privacy import PrivacyGate
 from ragctl.run.progress import Metered, Progress, Silent
 from ragctl.run.reading import ItemReader
+from ragctl.run.retry_notes import RetryNotes
 from ragctl.run.run_record import error_of, record_at_end
+from ragctl.run.selection_report import report_selection
 from ragctl.run.stopwatch import Stopwatch
 from ragctl.stages.chunk import chunk
 from ragctl.stages.embed import embed
@@ -54,13 +58,16 @@ class IngestOptions:
         allow_partial: publish a new generation even if it lacks documents of the active one.
         retry_failed: try again what failed for good, too.
         wait: wait for another run on the index to end, however long it takes.
-        max_cost: US dollars that embedding may cost; None: any amount.
+        max_cost: US dollars that the run may cost: it ends before the request that might pass it.
+        yes: whatever it costs, nobody need be asked.
+        agree: asked whether the run may cost what it would, where neither of them nor a plan says so.
         agreed: do exactly what this plan says, or nothing; what it allows takes the place of
             `allow_delete` and `retry_failed`.
         undo_rollback: build a new generation by a recipe that was rolled back.
         into: number of the kept generation to bring up to date and publish, whose recipe must be
             the spec's. The spec's lock has no part in that.
         relock: write the spec's lock anew, whatever it says.
+        reselect: with `provider: auto`, choose the embedder anew, whatever the lock pins.
     """
 
     allow_delete: int | None = None
@@ -68,10 +75,13 @@ class IngestOptions:
     retry_failed: bool = False
     wait: bool = False
     max_cost: float | None = None
+    yes: bool = False
+    agree: Agree | None = None
     agreed: AgreedPlan | None = None
     undo_rollback: bool = False
     into: int | None = None
     relock: bool = False
+    reselect: bool = False
 
 
 def ingest(
@@ -80,11 +90,14 @@ def ingest(
     *,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
+    when_giving_up: Callable[[Callable[[], None]], None] = lambda act: None,
 ) -> IngestReport:
     """Brings the spec's index up to date with its sources.
 
     Args:
         stop: asked before each document; once true, documents in hand are finished and the run ends.
+        when_giving_up: given what is to be called before a KeyboardInterrupt ends the run at once: threads
+            that wait for a provider's limits are woken by it.
 
     Raises:
         GuardRefused: nothing was written.
@@ -96,7 +109,9 @@ def ingest(
     if chosen.agreed is not None:
         agreed = chosen.agreed
         chosen = replace(chosen, allow_delete=agreed.allow_delete, retry_failed=agreed.retry_failed)
-    with Composition(loaded) as composition, database_errors():
+    with Composition(loaded, reselect=chosen.reselect) as composition, database_errors():
+        when_giving_up(composition.stop_waiting)
+        PrivacyGate(composition).sources(composition.embedder)
         if chosen.into is None:  # and before a server is started or another run waited for
             guard_lock(composition, relock=chosen.relock)
         return Ingest(composition, chosen, progress or Silent(), stop).run()
@@ -119,9 +134,12 @@ class Ingest:
         self._spec = composition.spec
         self._watch = Stopwatch()
         self._meter: Metered | None = None
+        self._privacy = PrivacyGate(composition)
+        composition.tell = RetryNotes(progress.note)
 
     def run(self) -> IngestReport:
         started = time.monotonic()
+        self._privacy.sources(self._composition.embedder)
         self._connection = connection = self._composition.connect()
         index = self._composition.index
         runs = Runs(connection, index)
@@ -131,11 +149,16 @@ class Ingest:
         with self._watch.phase("wait"):
             self._lease = acquire_lease(connection, index, run, runs, patience_s=patience)
         draft = self._draft(generations)
+        selection = report_selection(self._composition)
+        if selection is not None and selection.note is not None:
+            self._progress.note(f"note: {selection.note}")
         if self._options.into is None:
             keep_lock(self._composition, relock=self._options.relock, note=self._progress.note)
         command = "ingest" if self._options.into is None else CATCH_UP
         opened = open_run(self._composition, self._lease, draft, command=command)
         self._at_start, target = opened.record, opened.target
+        if self._composition.embedder.usd_per_million_tokens != 0:
+            self._composition.budget.open(run, self._options.max_cost)
         self._report = IngestReport(
             run_id=run,
             pipeline=self._spec.name,
@@ -144,6 +167,7 @@ class Ingest:
             recipe=self._composition.recipe.digest,
             started_at=datetime.now(UTC),
             ignored=IgnoredFailures(self._spec.ignore),
+            selection=selection.as_json() if selection is not None else None,
         )
         try:
             self._apply(draft, target)
@@ -166,21 +190,32 @@ class Ingest:
         )
         if options.agreed is not None:
             options.agreed.check(self._composition, draft)
-        if options.max_cost is not None:
-            guard_cost(self._composition, draft, options.max_cost, self._progress)
+        guard_cost(
+            self._composition,
+            draft,
+            max_cost_usd=options.max_cost,
+            agreed=options.yes or options.agreed is not None,
+            agree=options.agree,
+            progress=self._progress,
+        )
         return draft
 
     def _finish(self, runs: Runs, status: str, started: float, error: BaseException | None = None) -> None:
         import psycopg
 
         self._report.seconds = time.monotonic() - started
+        self._count_usage()
         # The error that brought us here matters more; a run left `running` is closed by the next one.
         with suppress(psycopg.Error):
             reason = error_of(error, interrupted=self._report.interrupted)
             record = record_at_end(
-                self._connection, self._at_start, self._report, self._watch, self._meter, reason
+                self._composition, self._at_start, self._report, self._watch, self._meter, reason
             )
             runs.finish(self._report.run_id, status, record)
+
+    def _count_usage(self) -> None:
+        if self._meter is not None:
+            self._report.add_usage("embed", self._meter.usage)
 
     def _apply(self, draft: Draft, target: Target) -> None:
         plan = draft.plan
@@ -238,7 +273,14 @@ class Ingest:
         self._meter = Metered(
             composition.embedder, self._progress, before_batch=lambda: self._lease.look(self._connection)
         )
-        for stored in store(embed(chunked, self._meter, cache=cache), writer):
+        embedded = embed(
+            chunked,
+            self._meter,
+            cache=cache,
+            allow=lambda document: self._privacy.document(document, composition.embedder),
+            on_failure=self._failed,
+        )
+        for stored in store(embedded, writer):
             row = draft.ledger.get((stored.document.source, stored.document.item))
             self._report.counts.add_stored(stored, was_there=row is not None and row.stored)
             self._report.tokens += stored.tokens

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
 from ragctl.errors import RagctlError, TooManyFailures
-from ragctl.types import Failure, StoredDocument
+from ragctl.run.usage import total_usage, usage_json
+from ragctl.types import Failure, StoredDocument, Usage
 
 SCHEMA_VERSION = 1
 
@@ -50,7 +51,10 @@ class IngestReport:
         interrupted: the run was asked to stop and did so after whole documents.
         ignored: is this failure one that does not count?
         skipped: (source, document, reason) of items that have no reader, those of this run only.
+        tokens: of what was embedded and stored, as ragctl counts them.
         cost_usd: None where a price is unknown.
+        usage: what models were asked for, by stage, as their providers count.
+        selection: with `provider: auto`, how the embedder was chosen, see `SelectionReport`.
     """
 
     run_id: str
@@ -63,12 +67,20 @@ class IngestReport:
     counts: Counts = field(default_factory=Counts)
     tokens: int = 0
     cost_usd: float | None = 0.0
+    usage: dict[str, Usage] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     skipped: list[tuple[str, str, str]] = field(default_factory=list)
     published: bool = False
     interrupted: bool = False
     lacking: int = 0
     ignored: Callable[[Failure], bool] = lambda failure: False
+    selection: Mapping[str, Any] | None = None
+
+    def add_usage(self, stage: str, usage: Usage) -> None:
+        """Counts what a stage's model was asked for."""
+        before = self.usage.get(stage, Usage())
+        self.usage[stage] = before + usage
+        self.cost_usd = total_usage(self.usage).cost_usd
 
     def as_json(self) -> dict[str, Any]:
         """The document that `--format json` prints; fields may be added, none changed."""
@@ -82,11 +94,12 @@ class IngestReport:
             "started_at": self.started_at.isoformat(),
             "seconds": round(self.seconds, 3),
             "counts": {one.name: getattr(self.counts, one.name) for one in fields(self.counts)},
-            "usage": {"tokens": self.tokens, "cost_usd": self.cost_usd},
+            "usage": usage_json(self.usage, tokens=self.tokens, cost_usd=self.cost_usd),
             "failures": [{**asdict(failure), "ignored": self.ignored(failure)} for failure in self.failures],
             "published": self.published,
             "lacking": self.lacking,
             "interrupted": self.interrupted,
+            "selection": self.selection,
         }
 
     def verdict(self, max_failures: int, command: Callable[[str], str]) -> RagctlError | None:

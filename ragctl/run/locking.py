@@ -10,6 +10,8 @@ from typing import Any, Literal
 from ragctl import __version__
 from ragctl.errors import LockDrift, UsageError
 from ragctl.registry import adapter_class
+from ragctl.run.answering.chat_choice import chat_facts
+from ragctl.run.choice import selection_fact
 from ragctl.run.composition import Composition
 from ragctl.spec.load import LoadedSpec
 from ragctl.spec.lock import Lock, lock_path, read_lock, refuse_foreign, relock_command, write_lock
@@ -51,9 +53,11 @@ def pinned_now(composition: Composition) -> Lock:
         },
         readers=composition.readers,
         splitters={splitter: adapter_class("splitter", splitter).output_version},
-        settings=recipe_settings(spec),
-        given=given_settings(spec),
+        settings=recipe_settings(spec, composition.embed_settings),
+        given=given_settings(spec, composition.embed_settings),
         recipe={**asdict(recipe), "digest": recipe.digest},
+        selection=selection_fact(composition),
+        chat=chat_facts(composition),
     )
 
 

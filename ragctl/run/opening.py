@@ -16,6 +16,7 @@ from ragctl.state.generations import Generations
 from ragctl.state.lease import Lease
 from ragctl.state.ledger import Ledger
 from ragctl.state.runs import Runs
+from ragctl.state.spending import close_left_budgets
 from ragctl.types import Item
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def open_run(
     with lease.held(connection):
         generations.claim_index(composition.spec.name)
         runs.close_dead()
+        close_left_budgets(connection, composition.index)
         target = draft.target.made(generations)
         record = record_at_start(composition, connection)
         pipeline = composition.spec.name

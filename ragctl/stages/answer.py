@@ -9,7 +9,7 @@ from ragctl.errors import OverlongInput
 from ragctl.ports import Generator
 from ragctl.stages.citing import NOT_IN_THE_PASSAGES, CitedText, unsupported_statements
 from ragctl.stages.passages import fitting, passage
-from ragctl.stages.prompt import Prompt
+from ragctl.stages.prompt import Prompt, plain
 from ragctl.types import Answer, Hit, Message
 
 ANSWER_PLACES = ("question", "passages")
@@ -72,7 +72,7 @@ def combine(
     Args:
         answers: (version, what the model wrote), their evidence numbered as the hits are.
     """
-    told = "\n\n".join(f"Asked as: {version}\nAnswer: {text}" for version, text in answers)
+    told = "\n\n".join(f"Asked as: {version}\nAnswer: {plain(text)}" for version, text in answers)
     messages = prompt.messages(question=question, answers=told)
     return written(messages, hits, generator, max_tokens=max_tokens, on_text=on_text)
 

@@ -72,6 +72,23 @@ def span_of(evidence: Evidence, hits: Sequence[Hit]) -> Span | None:
     return Span(places[start], places[start + len(quote) - 1] + 1)
 
 
+def renumbered(text: str, numbers: Sequence[int]) -> str:
+    """A text whose evidence names passages by other numbers; what names no passage is left out.
+
+    Args:
+        numbers: the new number of each passage, in the order of the old ones, from 1.
+    """
+    made: list[str] = []
+    done = 0
+    for one in evidence_in(text):
+        made.append(text[done : one.start])
+        if 1 <= one.number <= len(numbers):
+            piece = text[one.start : one.end]
+            made.append(piece.replace(str(one.number), str(numbers[one.number - 1]), 1))
+        done = one.end
+    return "".join([*made, text[done:]])
+
+
 def _outer_dots(quote: str) -> bool:
     inner = _ELLIPSIS.split(quote)
     return len([part for part in inner if part.strip()]) == 1

@@ -21,6 +21,7 @@ def dedupe(
     rrf_k: int = RRF_K,
     original_weight: float = 1.0,
     near_duplicate: float | None = None,
+    near_within: int = 1_000,
 ) -> list[Hit]:
     """One list, best score first; hits that say the same are folded into the best of them.
 
@@ -32,10 +33,11 @@ def dedupe(
         fusion, weights, rrf_k, original_weight: see `fuse`.
         near_duplicate: share of the runs of words that two texts have in common, of all that they have,
             from which on they are nearly the same, see `near_duplicates`; None: only equal ones are.
+        near_within: hits that may be wanted; once so many are kept, texts are not compared for that any more.
     """
     kept: list[Hit] = []
     folded: dict[int, list[Hit]] = {}
-    seen = _Seen(near_duplicate)
+    seen = _Seen(near_duplicate, near_within)
     fused = fuse(lists, method=fusion, weights=weights, rrf_k=rrf_k, original_weight=original_weight)
     for hit in fused:
         same = seen.add(hit)
@@ -52,7 +54,8 @@ def dedupe(
 class _Seen:
     """The hits that were kept, numbered from 0."""
 
-    def __init__(self, near_duplicate: float | None) -> None:
+    def __init__(self, near_duplicate: float | None, near_within: int) -> None:
+        self._near_within = near_within
         self._near = None if near_duplicate is None else NearDuplicates(near_duplicate)
         self._by_text: dict[str, int] = {}
         self._by_document: dict[tuple[str, str], list[tuple[int, Hit]]] = {}
@@ -64,7 +67,7 @@ class _Seen:
         neighbours = self._by_document.setdefault((hit.source, hit.document), [])
         if same is None:
             same = next((number for number, other in neighbours if _covers(other, hit)), None)
-        if same is None and self._near:
+        if same is None and self._near and len(self._by_text) < self._near_within:
             same = self._near.add(text)
         if same is None:
             neighbours.append((len(self._by_text), hit))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ragctl.errors import Unavailable
+from ragctl.errors import DocumentError, RejectedInputs, Unavailable
 from ragctl.ports import PassageEmbedder, VectorCache
-from ragctl.types import ChunkedDocument, EmbeddedBatch, EmbeddedDocument
+from ragctl.stages.failures import MESSAGE_LIMIT, FailureHandler, StageFailure, failure_of, reraise
+from ragctl.types import ChunkedDocument, Document, EmbeddedBatch, EmbeddedDocument
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +30,9 @@ def embed(
     embedder: PassageEmbedder,
     *,
     cache: VectorCache | None = None,
+    allow: Callable[[Document], None] = lambda document: None,
     window: int = WINDOW_CHUNKS,
+    on_failure: FailureHandler = reraise,
 ) -> Iterator[EmbeddedDocument]:
     """Gives every chunk its vector, in the order of the documents.
 
@@ -36,11 +40,17 @@ def embed(
     and every batch is kept in it as it returns. Documents are taken in windows of at least
     `window` chunks, which bounds the memory by a window or by the largest document.
 
+    Args:
+        allow: called with each document that the model is to read something of, before it reads anything
+            of the window; what it raises ends the embedding.
+        on_failure: told of each document with an embed input that the embedder refuses for itself
+            (`RejectedInputs`); the others go on.
+
     Raises:
         Unavailable: the embedder broke its contract (count, dimension, NaN, a zero vector).
     """
     for group in windows(documents, window):
-        yield from _embed_group(group, embedder, cache)
+        yield from _embed_group(group, embedder, cache, allow, on_failure)
 
 
 def input_hash(embed_input: str) -> bytes:
@@ -63,7 +73,11 @@ def windows(documents: Iterable[ChunkedDocument], window: int) -> Iterator[list[
 
 
 def _embed_group(
-    group: Sequence[ChunkedDocument], embedder: PassageEmbedder, cache: VectorCache | None
+    group: Sequence[ChunkedDocument],
+    embedder: PassageEmbedder,
+    cache: VectorCache | None,
+    allow: Callable[[Document], None],
+    on_failure: FailureHandler,
 ) -> Iterator[EmbeddedDocument]:
     hashes = [tuple(input_hash(chunk.embed_input) for chunk in document.chunks) for document in group]
     inputs = {
@@ -74,18 +88,29 @@ def _embed_group(
     vectors: dict[bytes, Vector] = cache.find(inputs) if cache else {}
     missing = [key for key in inputs if key not in vectors]
     fresh = set(missing)
-    if missing:
-        vectors.update(_ask(missing, [inputs[key] for key in missing], embedder, cache))
     for document, keys in zip(group, hashes, strict=True):
-        yield _assemble(document, keys, vectors, fresh)
+        if not fresh.isdisjoint(keys):
+            allow(document.document)
+    refused: Mapping[bytes, DocumentError] = {}
+    if missing:
+        made, refused = _ask(missing, [inputs[key] for key in missing], embedder, cache)
+        vectors.update(made)
+    for document, keys in zip(group, hashes, strict=True):
+        failure = _failure(document, keys, refused)
+        if failure is None:
+            yield _assemble(document, keys, vectors, fresh)
+        else:
+            on_failure(failure)
 
 
 def _ask(
     keys: Sequence[bytes], inputs: Sequence[str], embedder: PassageEmbedder, cache: VectorCache | None
-) -> dict[bytes, Vector]:
+) -> tuple[dict[bytes, Vector], dict[bytes, DocumentError]]:
+    """The vectors, and why there is none for some of the inputs."""
     import numpy as np
 
     found: dict[bytes, Vector] = {}
+    refused: dict[bytes, DocumentError] = {}
     unkept: list[bytes] = []
 
     def keep() -> None:
@@ -101,14 +126,32 @@ def _ask(
                 unkept.append(keys[position])
             if len(unkept) >= KEEP_VECTORS:
                 keep()
+    except RejectedInputs as error:
+        refused = {keys[position]: why for position, why in error.refused.items()}
     finally:
         # Also when the model fails or the run is interrupted: these vectors have been paid for.
         keep()
-    if len(found) != len(keys):
+    if len(found) + len(refused) != len(keys):
         raise Unavailable(
-            f"the embedder returned {len(found)} vectors for {len(keys)} texts", where=embedder.identity
+            f"the embedder returned {len(found)} vectors for {len(keys) - len(refused)} texts",
+            where=embedder.identity,
         )
-    return found
+    return found, refused
+
+
+def _failure(
+    document: ChunkedDocument, keys: Sequence[bytes], refused: Mapping[bytes, DocumentError]
+) -> StageFailure | None:
+    """Of the document's first chunk that was refused."""
+    for chunk, key in zip(document.chunks, keys, strict=True):
+        if key in refused:
+            failed = failure_of(document.document.source, document.document.path, "embed", refused[key])
+            place = f"chunk {chunk.ordinal + 1} of {len(keys)}: "
+            message = (place + failed.failure.message)[:MESSAGE_LIMIT]
+            named = StageFailure(replace(failed.failure, message=message))
+            named.__cause__ = refused[key]
+            return named
+    return None
 
 
 def _check(batch: EmbeddedBatch, embedder: PassageEmbedder) -> None:

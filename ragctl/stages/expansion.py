@@ -40,17 +40,17 @@ def expanded(question: str, lists: Sequence[Sequence[Hit]], expansion: Expansion
         return None
     if expansion == "keywords":
         return _keywords(question, found)
-    words = feedback_words(question, [hit for hits in lists for hit in hits[:FEEDBACK_PASSAGES]], found)
+    words = feedbackwords_of(question, [hit for hits in lists for hit in hits[:FEEDBACK_PASSAGES]], found)
     return f"{question} {' '.join(words)}" if words else None
 
 
-def feedback_words(question: str, best: Sequence[Hit], found: Sequence[Hit]) -> list[str]:
+def feedbackwords_of(question: str, best: Sequence[Hit], found: Sequence[Hit]) -> list[str]:
     """At most `FEEDBACK_WORDS` words of the best passages, the most telling first."""
-    frequency = Counter(word for hit in found for word in set(_words(hit.text)))
-    asked = set(_words(question))
+    frequency = Counter(word for hit in found for word in set(words_of(hit.text)))
+    asked = set(words_of(question))
     scores: dict[str, float] = {}
     for hit in _unique([best]):
-        counts = Counter(_words(hit.text))
+        counts = Counter(words_of(hit.text))
         total = sum(counts.values())
         for word, count in counts.items():
             if word not in asked and len(word) >= _least(word):
@@ -61,8 +61,8 @@ def feedback_words(question: str, best: Sequence[Hit], found: Sequence[Hit]) -> 
 
 
 def _keywords(question: str, found: Sequence[Hit]) -> str | None:
-    frequency = Counter(word for hit in found for word in set(_words(hit.text)))
-    words = list(dict.fromkeys(_words(question)))
+    frequency = Counter(word for hit in found for word in set(words_of(hit.text)))
+    words = list(dict.fromkeys(words_of(question)))
     telling = [word for word in words if 0 < frequency[word] <= _COMMON * len(found)]
     return " ".join(telling) if telling and telling != words else None
 
@@ -72,8 +72,8 @@ def _unique(lists: Sequence[Sequence[Hit]]) -> list[Hit]:
     return list(made.values())
 
 
-def _words(text: str) -> list[str]:
-    """In lower case; of a script without spaces, pairs of neighbouring characters."""
+def words_of(text: str) -> list[str]:
+    """A text's words, in lower case; of a script without spaces, pairs of neighbouring characters."""
     made: list[str] = []
     for word in _WORD.findall(text.casefold()):
         if _UNSPACED.search(word):

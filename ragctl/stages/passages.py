@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from ragctl.stages.prompt import plain
 from ragctl.types import Hit
 
+_NOT_IN_AN_ATTRIBUTE = str.maketrans({'"': "'", "<": "‹", ">": "›", "\n": " "})
 _TAG = re.compile(r"<(/?\s*passage)", re.IGNORECASE)
 
 
 def passage(hit: Hit, number: int) -> str:
     """One passage between tags that its text cannot close, with where it comes from."""
-    place = " > ".join(part for part in (hit.title, *hit.headings) if part)
+    headings = hit.headings[1:] if hit.headings[:1] == (hit.title,) else hit.headings
+    place = " > ".join(part for part in (hit.title, *headings) if part)
     return f'<passage id="{number}" from="{_attribute(place)}">\n{passage_text(hit)}\n</passage>'
 
 
@@ -23,7 +25,7 @@ def passage_text(hit: Hit) -> str:
 
 
 def _attribute(text: str) -> str:
-    return _TAG.sub(r"‹\1", plain(text)).replace('"', "'").replace("\n", " ")
+    return plain(text).translate(_NOT_IN_AN_ATTRIBUTE)
 
 
 def fitting(hits: Sequence[Hit], costs: Sequence[int], room: int) -> list[Hit]:

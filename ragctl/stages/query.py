@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ragctl.ports import QueryEmbedder
-from ragctl.types import Hit
+from ragctl.types import Condition, Hit
 
 if TYPE_CHECKING:
     from ragctl.ports import Vectors
@@ -21,9 +21,11 @@ class Searched(Protocol):
 
     def at_one_moment(self) -> AbstractContextManager[None]: ...
 
-    def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]: ...
+    def search(self, vectors: Vectors, *, k: int, where: Sequence[Condition] = ()) -> list[list[Hit]]: ...
 
-    def search_text(self, questions: Sequence[str], *, k: int) -> list[list[Hit]]: ...
+    def search_text(
+        self, questions: Sequence[str], *, k: int, where: Sequence[Condition] = ()
+    ) -> list[list[Hit]]: ...
 
 
 def query(
@@ -34,6 +36,8 @@ def query(
     k: int,
     mode: Mode = "dense",
     first: int = 0,
+    numbered: bool = False,
+    where: Sequence[Condition] = (),
 ) -> list[list[Hit]]:
     """The k best chunks for each text, best first, once for each search; the trail says by which.
 
@@ -42,21 +46,27 @@ def query(
 
     Args:
         first: number of the first text, where others were asked before.
+        numbered: also a single first text has its number, as others will be asked after it.
+        where: what the documents of the chunks must fulfil, all of it.
     """
 
-    def numbered(lists: list[list[Hit]]) -> list[list[Hit]]:
-        if len(texts) == 1 and not first:
+    def with_numbers(lists: list[list[Hit]]) -> list[list[Hit]]:
+        if len(texts) == 1 and not first and not numbered:
             return lists
         return [[_of_version(hit, first + number) for hit in hits] for number, hits in enumerate(lists)]
 
+    kept = {"where": where} if where else {}  # a store without filters can be asked where there are none
     if mode == "lexical":
-        return numbered(store.search_text(texts, k=k))
+        return with_numbers(store.search_text(texts, k=k, **kept))
     vectors = embedder.embed_queries(texts)
     if mode == "dense":
-        return numbered(store.search(vectors, k=k))
+        return with_numbers(store.search(vectors, k=k, **kept))
     # Else a document that is replaced in between would be found in its old version and its new one.
     with store.at_one_moment():
-        return [*numbered(store.search(vectors, k=k)), *numbered(store.search_text(texts, k=k))]
+        return [
+            *with_numbers(store.search(vectors, k=k, **kept)),
+            *with_numbers(store.search_text(texts, k=k, **kept)),
+        ]
 
 
 def _of_version(hit: Hit, version: int) -> Hit:

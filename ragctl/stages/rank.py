@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +15,13 @@ def rank(hits: Sequence[Hit], *, top_n: int) -> list[Hit]:
     return [replace(hit, rank=number) for number, hit in enumerate(hits[:top_n], start=1)]
 
 
-def rerank(question: str, hits: Sequence[Hit], reranker: Reranker, *, candidates: int) -> list[Hit]:
+def rerank(
+    question: str, hits: Sequence[Hit], reranker: Reranker, *, candidates: int, blend: float = 0.0
+) -> list[Hit]:
     """The first `candidates` hits in the order of the reranker's scores, best first; the others are left out.
 
-    Each hit's score is then the reranker's. Its trail gets `rerank`: the new place from 1, the score, and
-    `truncated: true` where the reranker did not read the passage to its end. Equal scores keep the order
-    that the hits came in.
+    The trail gets `rerank`, with `truncated: true` where the reranker did not read the passage to its end;
+    else see `by_scores`.
 
     Raises:
         OverlongInput: the question is too long for the reranker.
@@ -28,12 +29,38 @@ def rerank(question: str, hits: Sequence[Hit], reranker: Reranker, *, candidates
     read = hits[:candidates]
     cut: set[int] = set()
     scores = reranker.score(question, [hit.text for hit in read], on_truncated=cut.add)
-    order = sorted(range(len(read)), key=lambda position: -scores[position])
+    return by_scores(read, scores, blend=blend, truncated=cut)
+
+
+def by_scores(
+    hits: Sequence[Hit],
+    scores: Sequence[float],
+    *,
+    step: str = "rerank",
+    blend: float = 0.0,
+    truncated: Collection[int] = (),
+) -> list[Hit]:
+    """The hits in the order of a model's scores, best first; equal scores keep the order that they came in.
+
+    The trail gets the step: its place by the score, from 1, and the score, and with a blend the place before.
+
+    Args:
+        scores: one a hit, more is better.
+        blend: how much the place before counts, from 0 to 1. With 0 a hit's score is then the model's, else
+            `(1 - blend) / place by the model + blend / place before`, so that what was found first stays
+            among the first however a model judges it.
+        truncated: positions of hits that the model did not read to their end.
+    """
+    order = sorted(range(len(hits)), key=lambda position: -scores[position])
     ranked = []
-    for number, position in enumerate(order, start=1):
-        step: dict[str, Any] = {"rank": number, "score": scores[position]}
-        if position in cut:
-            step["truncated"] = True
-        hit = read[position]
-        ranked.append(replace(hit, score=scores[position], trail={**hit.trail, "rerank": step}))
-    return ranked
+    for place, position in enumerate(order, start=1):
+        said: dict[str, Any] = {"rank": place, "score": scores[position]}
+        score = scores[position]
+        if blend:
+            said["before"] = position + 1
+            score = (1 - blend) / place + blend / (position + 1)
+        if position in truncated:
+            said["truncated"] = True
+        hit = hits[position]
+        ranked.append(replace(hit, score=score, trail={**hit.trail, step: said}))
+    return sorted(ranked, key=lambda hit: -hit.score) if blend else ranked

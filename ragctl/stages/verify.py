@@ -27,8 +27,9 @@ _UNSURE = re.compile(
     r"\b(?:unsure|not\s+(?:at\s+all\s+)?(?:sure|certain|clear)|no\s+(?:idea|opinion)|uncertain|maybe|perhaps"
     r"|possibly|partly|partially)\b"
 )
-_YES = re.compile(r"\byes\b")
-_NO = re.compile(r"\bno\b")
+# In a sentence a verdict is written large, or stands at its end; a small "no" is a word like any other.
+_LARGE = re.compile(r"\b(YES|NO)\b")
+_LAST = re.compile(r"(?:^|[\s:*_\"'`])(yes|no)[\W_]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def verify(
             if not may_go_on(error):
                 raise
             return _with(hit, "unsure", error)
-        return _with(hit, verdict_of(reply.text))
+        return _with(hit, "unsure" if reply.finish == "filtered" else verdict_of(reply.text))
 
     return each_at_once(judge, hits)
 
@@ -70,7 +71,7 @@ def _with(hit: Hit, verdict: Verdict, failure: RagctlError | None = None) -> Jud
 
 
 def verdict_of(reply: str) -> Verdict:
-    """`yes` or `no` if the reply says just one of them, by the first word that says either; else `unsure`."""
+    """`yes` or `no` if the reply begins with one, or has just one as a verdict; else `unsure`."""
     text = plain(reply).casefold()
     begun = text.lstrip(" *_\"'`")
     if _UNSURE.match(begun):
@@ -80,7 +81,7 @@ def verdict_of(reply: str) -> Verdict:
         return "yes" if first[1] == "yes" else "no"
     if _UNSURE.search(text):
         return "unsure"
-    yes, no = bool(_YES.search(text)), bool(_NO.search(text))
-    if yes == no:
+    found = {one.casefold() for one in _LARGE.findall(plain(reply))} or set(_LAST.findall(text))
+    if len(found) != 1:
         return "unsure"
-    return "yes" if yes else "no"
+    return "yes" if "yes" in found else "no"

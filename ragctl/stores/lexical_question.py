@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 K1, B = 0.9, 0.4
@@ -80,18 +80,21 @@ class Search:
     limit: int
 
 
-def plan_search(terms: Sequence[Term], chunks: int) -> Search | None:
-    """How to search for `terms` among so many chunks; None if there is nothing to search for."""
+def plan_search(terms: Sequence[Term], chunks: int, kept: int | None = None) -> Search | None:
+    """How to search for `terms` among so many chunks; None if there is nothing to search for.
+
+    Args:
+        kept: by a filter, of these chunks; None: all. How much a word weighs does not depend on it.
+    """
     if not terms or not chunks:
         return None
     weights = {term.lexeme: term.count * _idf(term.chunks, chunks) for term in terms}
     heaviest = sorted(terms, key=lambda term: (-weights[term.lexeme], term.lexeme))[:MOST_TERMS]
     limit = max(_LEAST_LIMIT, _LOOKUPS // len(heaviest))
-    rarest_first = sorted(heaviest, key=lambda term: (term.chunks, term.lexeme))
     return Search(
         terms=[_quoted(term.lexeme) for term in heaviest],
         weights=[weights[term.lexeme] for term in heaviest],
-        candidates=_candidates(rarest_first, weights, chunks, limit),
+        candidates=_candidates_of(heaviest, weights, chunks, limit, kept),
         limit=limit,
     )
 
@@ -99,6 +102,18 @@ def plan_search(terms: Sequence[Term], chunks: int) -> Search | None:
 def _idf(having: int, chunks: int) -> float:
     having = min(having, chunks)
     return math.log(1 + (chunks - having + 0.5) / (having + 0.5))
+
+
+def _candidates_of(
+    terms: Sequence[Term], weights: dict[str, float], chunks: int, limit: int, kept: int | None
+) -> str:
+    if kept is not None and kept <= _LEAST_LIMIT:  # few enough to score every one that has any of the words
+        return " | ".join(_quoted(term.lexeme) for term in terms)
+    if kept is not None and kept < chunks:  # words are expected to be as common in what is kept
+        terms = [replace(term, chunks=max(1, round(term.chunks * kept / chunks))) for term in terms]
+        chunks = kept
+    rarest_first = sorted(terms, key=lambda term: (term.chunks, term.lexeme))
+    return _candidates(rarest_first, weights, chunks, limit)
 
 
 def _candidates(terms: Sequence[Term], weights: dict[str, float], chunks: int, limit: int) -> str:

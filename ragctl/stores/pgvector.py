@@ -13,7 +13,7 @@ from ragctl.stores.pgvector_expectations import tables_expected
 from ragctl.stores.pgvector_hnsw import PgVectorHnsw
 from ragctl.stores.pgvector_rows import CHUNK_COLUMNS, chunk_rows
 from ragctl.stores.pgvector_tables import PgVectorTables
-from ragctl.types import EmbeddedDocument, Hit, ItemKey
+from ragctl.types import Condition, EmbeddedDocument, Hit, ItemKey
 
 if TYPE_CHECKING:
     import numpy as np
@@ -167,12 +167,15 @@ class PgVectorStore(PgVectorTables):
         finally:
             self._connection.isolation_level = before
 
-    def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
+    def search(self, vectors: Vectors, *, k: int, where: Sequence[Condition] = ()) -> list[list[Hit]]:
         """The k nearest chunks by cosine for each row of `vectors` (questions, dimension), best first.
 
         Exact, or by way of the HNSW index where `optimize` built one: that may pass over a chunk, but
         always brings k if there are so many. `score` is the cosine, of the vectors as they were given, in
         both cases; of equal scores the first by source, path and span comes first.
+
+        Args:
+            where: what the documents of the chunks must fulfil, all of it.
 
         Raises:
             Mismatch: the vectors have another dimension, or the tables are gone.
@@ -188,9 +191,11 @@ class PgVectorStore(PgVectorTables):
                 hint="`ragctl doctor SPEC` says how to mend it",
             )
         with tables_expected():
-            return self._dense.search(vectors, k=k)
+            return self._dense.search(vectors, k=k, where=where)
 
-    def search_text(self, questions: Sequence[str], *, k: int) -> list[list[Hit]]:
+    def search_text(
+        self, questions: Sequence[str], *, k: int, where: Sequence[Condition] = ()
+    ) -> list[list[Hit]]:
         """The k best chunks by BM25 for each question, best first; none for one of stop words alone.
 
         A chunk need not have all of a question's words, and a word that occurs twice in it counts twice.
@@ -198,13 +203,17 @@ class PgVectorStore(PgVectorTables):
         first. Chunks that have only words that are common in the index may be passed over, see
         `lexical_question`. How common words are was counted by `optimize`.
 
+        Args:
+            where: what the documents of the chunks must fulfil, all of it.
+
         Raises:
             Mismatch: `optimize` has not been called since the tables were made, or since a release
                 without lexical search made them.
         """
         from ragctl.stores.pgvector_lexical_search import PgVectorLexicalSearch
 
-        return PgVectorLexicalSearch(self._connection, **self._lexical_of).search(questions, k=k)
+        search = PgVectorLexicalSearch(self._connection, **self._lexical_of)
+        return search.search(questions, k=k, where=where)
 
     def has_text_index(self) -> bool:
         """Would `search_text` find what is stored? Not before the first `optimize`."""
@@ -225,6 +234,8 @@ class PgVectorStore(PgVectorTables):
         was counted last. In between, a word's frequency may be off by that much, and new words count
         as rare, whatever an unfinished ingest has added; what is found is always what is stored.
 
+        Filters: makes their index, where an earlier release made the tables.
+
         Dense search: builds the HNSW index, if there are enough chunks for it. It is kept up by every
         write from then on. Call this outside a transaction: a build may take minutes.
 
@@ -239,6 +250,7 @@ class PgVectorStore(PgVectorTables):
         from ragctl.stores.pgvector_lexical_upkeep import PgVectorLexicalUpkeep
 
         with tables_expected():
+            self.index_metadata()
             PgVectorLexicalUpkeep(self._connection, **self._lexical_of).optimize(exact=exact)
             if self._hnsw.build(tell=tell):
                 self._dense.forget()

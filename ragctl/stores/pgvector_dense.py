@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ragctl.stores.pgvector_filter import DocumentFilter, count_kept, document_filter, unformatted
 from ragctl.stores.pgvector_hnsw import PgVectorHnsw
 from ragctl.stores.pgvector_rows import hit_of
-from ragctl.types import Hit
+from ragctl.types import Condition, Hit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +25,19 @@ EF_SEARCH = 800
 """Candidates that a search of the index keeps in hand, at the least.
 
 Where vectors lie in tight groups, as versions of the same documents make them, a search may come to the wrong
-group and miss all: of 100,000 in groups of 33, recall@10 was .89 with 100 candidates, .96 with 400 and .99 with
-800 and with 1,000, at 2, 4, 6 and 7 ms (docs/dense-search.md, make bench-search-sizes).
+group and miss all: of 100,000 in groups of 33, recall@10 was .89 with 100 candidates, .96 with 400 and .99
+with 800 and with 1,000, at 2, 4, 6 and 7 ms (docs/dense-search.md, make bench-search-sizes).
 """
 
 MOST_EF_SEARCH = 1_000
 """pgvector's limit; a search for more goes on where the first pass ended."""
+
+MOST_SCANNED = 5_000
+"""Chunks, about, that the index brings for a filter before all that the filter keeps are scanned instead.
+
+Each takes some 10 microseconds, ten times what it takes to scan one (docs/dense-search.md). Few searches come
+so far: where the filter keeps less than `PgVectorHnsw.index_from` chunks, the index is not asked at all.
+"""
 
 _FOUND = """
     SELECT c.embedding <=> %(vector)s AS distance, d.source, d.path, d.uri, d.title, d.metadata,
@@ -43,13 +51,13 @@ _ALL = "SELECT * FROM {chunks}"
 # Sorts rows without their texts, and all that are as near as the last of k.
 _SCANNED = """
     SELECT c.* FROM (
-        SELECT document, ordinal FROM {chunks}
+        SELECT document, ordinal FROM {chunks} WHERE {kept}
         ORDER BY embedding <=> %(vector)s FETCH FIRST {count} ROWS WITH TIES
     ) n JOIN {chunks} c USING (document, ordinal)
 """
 
 _INDEXED = """
-    SELECT * FROM {chunks}
+    SELECT * FROM {chunks} f WHERE {kept}
     ORDER BY embedding::halfvec({dimension}) <=> %(vector)s::vector::halfvec({dimension}) LIMIT {count}
 """
 
@@ -75,17 +83,45 @@ class PgVectorDenseSearch:
         """Looks the index up again for the next search."""
         self._indexed = None
 
-    def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
+    def search(self, vectors: Vectors, *, k: int, where: Sequence[Condition] = ()) -> list[list[Hit]]:
         """See `PgVectorStore.search`."""
         if self._indexed is None:
             self._indexed = self._index.usable()
+        if where:
+            return self._search_kept(vectors, k, document_filter(where, self._tables["documents"]))
         if not self._indexed:
             return [_hits(self._scan(vector, k)) for vector in vectors]
-        with self._index_settings(k):
-            found = [self._look_up(vector, k) for vector in vectors]
+        return self._search_index(vectors, k, lambda vector: self._scan(vector, k))
+
+    def _search_kept(self, vectors: Vectors, k: int, kept: DocumentFilter) -> list[list[Hit]]:
+        """With a filter: by the index only where it keeps so many chunks that one would be built for them.
+
+        Fewer are scanned as fast as the index leads to k of them, and exactly.
+        """
+
+        def scan(vector: Vectors) -> list[Row]:
+            statement = self.statement(_SCANNED, k, kept.documents_first())
+            return self._rows(statement, vector, kept.parameters)
+
+        if not self._indexed or self._keeps_few(kept):
+            return [_hits(scan(vector)) for vector in vectors]
+        return self._search_index(vectors, k, scan, kept)
+
+    def _keeps_few(self, kept: DocumentFilter) -> bool:
+        enough = self._index.index_from
+        return count_kept(self._connection, kept, self._tables["chunks"], at_most=enough - 1) < enough
+
+    def _search_index(
+        self,
+        vectors: Vectors,
+        k: int,
+        scan: Callable[[Vectors], list[Row]],
+        kept: DocumentFilter | None = None,
+    ) -> list[list[Hit]]:
+        with self._index_settings(k, filtered=kept is not None):
+            found = [self._look_up(vector, k, kept) for vector in vectors]
         return [
-            _hits(self._scan(vector, k) if rows is None else rows)
-            for vector, rows in zip(vectors, found, strict=True)
+            _hits(scan(vector) if rows is None else rows) for vector, rows in zip(vectors, found, strict=True)
         ]
 
     def _scan(self, vector: Vectors, k: int) -> list[Row]:
@@ -95,13 +131,17 @@ class PgVectorDenseSearch:
             rows = self._rows(self.statement(_ALL, k), vector)
         return rows
 
-    def _look_up(self, vector: Vectors, k: int) -> list[Row] | None:
+    def _look_up(self, vector: Vectors, k: int, kept: DocumentFilter | None = None) -> list[Row] | None:
         """The k nearest that the index leads to, put in order by the vectors themselves.
 
         None if all have to be looked at.
         """
         wanted = _wanted(k)
-        rows = self._rows(self.statement(_INDEXED, wanted), vector)
+        if kept is None:
+            rows = self._rows(self.statement(_INDEXED, wanted), vector)
+        else:
+            statement = self.statement(_INDEXED, wanted, kept.chunks_first())
+            rows = self._rows(statement, vector, kept.parameters)
         # A graph need not lead to every vector, and leads to none without a direction. Where all that are
         # left over are as near as the last of k, as copies of one text are, there may be more of them.
         if len(rows) < k or (len(rows) == wanted and rows[-1][0] == rows[k - 1][0]):
@@ -109,7 +149,7 @@ class PgVectorDenseSearch:
         return rows[:k]
 
     @contextmanager
-    def _index_settings(self, k: int) -> Iterator[None]:
+    def _index_settings(self, k: int, *, filtered: bool = False) -> Iterator[None]:
         """pgvector's settings for searches of the index, for this transaction.
 
         What iteration brings out of order is put in order afterwards, so the relaxed order misses less
@@ -123,24 +163,30 @@ class PgVectorDenseSearch:
                 "set_config('enable_seqscan', 'off', true)",
                 (str(width),),
             )
+            if filtered:
+                self._connection.execute(
+                    "SELECT set_config('hnsw.max_scan_tuples', %s, true)", (str(MOST_SCANNED),)
+                )
             yield
 
-    def _rows(self, statement: sql.Composed, vector: Vectors) -> list[Row]:
-        return self._connection.execute(statement, {"vector": vector}, binary=True).fetchall()
+    def _rows(
+        self, statement: sql.Composed, vector: Vectors, parameters: Mapping[str, object] | None = None
+    ) -> list[Row]:
+        given = {"vector": vector, **(parameters or {})}
+        return self._connection.execute(statement, given, binary=True).fetchall()
 
-    def statement(self, candidates: str, count: int) -> sql.Composed:
-        """A search with one parameter, `vector`. The count is written out for the planner to see."""
+    def statement(self, candidates: str, count: int, kept: sql.Composable | None = None) -> sql.Composed:
+        """A search with a parameter `vector`, and those of a filter.
+
+        The count is written out for the planner to see.
+        """
         from psycopg import sql
 
-        # Beside a placeholder, psycopg reads %% as a percent sign.
-        names = {
-            kind: sql.Identifier(*(part.replace("%", "%%") for part in name))
-            for kind, name in self._tables.items()
-        }
         values: Mapping[str, sql.Composable] = {
-            **names,
+            **{kind: unformatted(name) for kind, name in self._tables.items()},
             "dimension": sql.Literal(self._index.dimension),
             "count": sql.Literal(count),
+            "kept": kept or sql.SQL("true"),
         }
         return sql.SQL(_FOUND).format(**values, candidates=sql.SQL(candidates).format(**values))
 

@@ -15,7 +15,7 @@ from ragctl.stores.text_analysis import LANGUAGES, SNOWBALL, lexemes, words
 from ragctl.types import EmbeddedDocument, ItemKey
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from psycopg import Connection, sql
 
 LEXICAL_KINDS = ("lexical", "terms")
 
@@ -162,7 +162,13 @@ class PgVectorLexical:
     def _prepared(self, text: str) -> str:
         return " ".join(words(text)) if self._language in SNOWBALL else lexemes(text)
 
-    def _execute(self, statement: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> Any:
+    def _execute(
+        self,
+        statement: str,
+        parameters: Sequence[object] | Mapping[str, object] = (),
+        **parts: sql.Composable,
+    ) -> Any:
+        """Runs it with the names, and `parts`, in place of what stands in braces."""
         from psycopg import sql
 
         percent = "%%" if parameters else "%"  # beside placeholders, psycopg reads %% as a percent sign
@@ -171,5 +177,5 @@ class PgVectorLexical:
             for key, name in self._tables.items()
         }
         index = sql.Identifier(self._index.replace("%", percent))
-        composed = sql.SQL(statement).format(**names, index=index)
+        composed = sql.SQL(statement).format(**names, **parts, index=index)
         return self._connection.execute(composed, parameters or None)

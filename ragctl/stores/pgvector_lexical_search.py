@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ragctl.errors import Mismatch
 from ragctl.stores.lexical_question import COUNT_BOUNDS, K1, B, Search, Term, plan_search
+from ragctl.stores.pgvector_filter import count_kept, document_filter
 from ragctl.stores.pgvector_lexical import PgVectorLexical
 from ragctl.stores.pgvector_rows import lexical_hit
-from ragctl.types import Hit
+from ragctl.types import Condition, Hit
+
+if TYPE_CHECKING:
+    from psycopg import sql
+
+FEW_KEPT = 20_000
+"""Where a filter keeps more chunks, those that have the words are found first, and the filter then applied.
+
+Up to so many, what it keeps is found first, which takes the longer the more that is (docs/dense-search.md).
+"""
 
 # The sum over terms of w * tf / (tf + norm) is the sum of w less norm * the sum of w / (tf + norm), which
 # takes fewer steps a term. Chunks of equal score are all there when they are put in order.
@@ -24,7 +36,7 @@ _BEST = """
                ) AS score
         FROM (
             SELECT document, ordinal, lexemes, %(fixed)s::float8 + %(by_length)s::float8 * length AS norm
-            FROM {lexical} WHERE lexemes @@ %(candidates)s::text::tsquery LIMIT %(limit)s
+            FROM {lexical} f WHERE {kept} AND lexemes @@ %(candidates)s::text::tsquery LIMIT %(limit)s
         ) candidates
         ORDER BY score DESC FETCH FIRST (%(k)s) ROWS WITH TIES
     ) b
@@ -34,10 +46,19 @@ _BEST = """
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Filtered:
+    """A filter: how many chunks it keeps, and what is true of a row `f` of one of them."""
+
+    chunks: int
+    condition: sql.Composed
+    parameters: Mapping[str, object]
+
+
 class PgVectorLexicalSearch(PgVectorLexical):
     """Searches of a generation's text."""
 
-    def search(self, questions: Sequence[str], *, k: int) -> list[list[Hit]]:
+    def search(self, questions: Sequence[str], *, k: int, where: Sequence[Condition] = ()) -> list[list[Hit]]:
         """See `PgVectorStore.search_text`."""
         with _made_by_an_ingest():
             row = self._execute("SELECT chunks, occurrences FROM {terms} WHERE term = ''").fetchone()
@@ -45,9 +66,21 @@ class PgVectorLexicalSearch(PgVectorLexical):
                 raise _not_ready()
             chunks, occurrences = row
             terms = self._terms(questions)
+            filtered = self._filtered(where) if where else None
+            kept = filtered.chunks if filtered else None
             return [
-                self._search_one(plan_search(one, chunks), occurrences / max(chunks, 1), k) for one in terms
+                self._search_one(plan_search(one, chunks, kept), occurrences / max(chunks, 1), k, filtered)
+                for one in terms
             ]
+
+    def _filtered(self, where: Sequence[Condition]) -> _Filtered:
+        composed = document_filter(where, self._tables["documents"])
+        kept = count_kept(self._connection, composed, self._tables["chunks"])
+        return _Filtered(
+            chunks=kept,
+            condition=composed.documents_first() if kept <= FEW_KEPT else composed.chunks_first(),
+            parameters=composed.parameters,
+        )
 
     def ready(self) -> bool:
         """Has an ingest filled the tables, and counted what is in them?"""
@@ -71,7 +104,11 @@ class PgVectorLexicalSearch(PgVectorLexical):
             found[number - 1].append(Term(lexeme, count, chunks or 1))
         return found
 
-    def _search_one(self, search: Search | None, average_length: float, k: int) -> list[Hit]:
+    def _search_one(
+        self, search: Search | None, average_length: float, k: int, filtered: _Filtered | None
+    ) -> list[Hit]:
+        from psycopg import sql
+
         if search is None or not average_length:
             return []
         rows = self._execute(
@@ -86,7 +123,9 @@ class PgVectorLexicalSearch(PgVectorLexical):
                 "candidates": search.candidates,
                 "limit": search.limit,
                 "k": k,
+                **(filtered.parameters if filtered else {}),
             },
+            kept=filtered.condition if filtered else sql.SQL("true"),
         )
         return [lexical_hit(number, row) for number, row in enumerate(rows, start=1)]
 

@@ -44,7 +44,7 @@ class PgVectorTables:
             raise ValueError(f"the name {too_long[0]!r} is longer than {_NAME_BYTES} bytes")
         self._connection = connection
         self._dimension = dimension
-        self._inputs = f"{prefix}_inputs"
+        self._indexes = {kind: (schema, f"{prefix}_{kind}") for kind in ("inputs", "metadata")}
         self._tables = {"documents": (schema, names[1]), "chunks": (schema, names[2])}
         self._lexical_of = {"schema": schema, "prefix": prefix, "language": language}
         self._lexical = PgVectorLexical(connection, **self._lexical_of)
@@ -103,6 +103,7 @@ class PgVectorTables:
         )
         self._execute("SELECT embedding FROM {chunks} LIMIT 0")  # DROP EXTENSION CASCADE takes the column
         self.index_inputs()
+        self.index_metadata()
         self._lexical.create()
 
     def has_records(self) -> bool:
@@ -129,6 +130,26 @@ class PgVectorTables:
         Tables that an earlier release made have none.
         """
         self._execute("CREATE INDEX IF NOT EXISTS {inputs} ON {chunks} (input_hash)")
+
+    def index_metadata(self) -> None:
+        """Makes the index by which filters find documents by metadata, unless it is there.
+
+        Tables that an earlier release made have none. Looked up first, because to make one waits for writers.
+        """
+        from psycopg import sql
+
+        name = sql.Identifier(*self._indexes["metadata"]).as_string(self._connection)
+        row = self._connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
+        if row and row[0]:
+            return
+        with self._connection.transaction():
+            # Of two that build at the same time the second waits, and finds it built.
+            self._execute("LOCK TABLE {documents} IN SHARE ROW EXCLUSIVE MODE")
+            # No list of new entries, as every search would read through it.
+            self._execute(
+                "CREATE INDEX IF NOT EXISTS {metadata} ON {documents} USING gin (metadata jsonb_path_ops) "
+                "WITH (fastupdate = off)"
+            )
 
     def drop(self) -> None:
         """Removes the tables and all that is in them."""
@@ -200,5 +221,7 @@ class PgVectorTables:
             key: sql.Identifier(*(part.replace("%", percent) for part in name))
             for key, name in {**self._tables, **self._lexical.tables}.items()
         }
-        inputs = sql.Identifier(self._inputs.replace("%", percent))
-        return sql.SQL(statement).format(**names, inputs=inputs, dimension=sql.Literal(self._dimension))
+        indexes = {
+            key: sql.Identifier(name.replace("%", percent)) for key, (_, name) in self._indexes.items()
+        }
+        return sql.SQL(statement).format(**names, **indexes, dimension=sql.Literal(self._dimension))

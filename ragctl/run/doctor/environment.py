@@ -48,7 +48,7 @@ def _listing(source: Any) -> Callable[[], str]:
 def _embed(composition: Composition) -> str:
     embedder = composition.embedder
     vector = embedder.embed_queries(["a question to see that the model runs"])[0]
-    return f"{composition.spec.embed.model}, {len(vector)} dimensions, reads {embedder.max_tokens} tokens"
+    return f"{composition.embed_settings.model}, {len(vector)} dimensions, reads {embedder.max_tokens} tokens"
 
 
 def _look_at_server(composition: Composition) -> Iterator[Finding]:

@@ -7,16 +7,25 @@ which the last stage removes. Neighbours in one task hand on in memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
-from ragctl.errors import RagctlError, UsageError
-from ragctl.run.ask import SCHEMA_VERSION, Asked, Asker, dedupe_hits, rank_hits, rephrase_question
+from ragctl.errors import DocumentError, RagctlError, UsageError
+from ragctl.run.answering.context import Context
+from ragctl.run.answering.ordering import order
+from ragctl.run.answering.rewording import begin, reword
+from ragctl.run.answering.searching import fold
+from ragctl.run.answering.writing import write_answer
+from ragctl.run.ask import Asker
+from ragctl.run.asked import SCHEMA_VERSION, Asked, fails_alone
 from ragctl.run.composition import Composition, database_errors
 from ragctl.run.tasks.bulk_format import hit_of, read_lines, write_lines
 from ragctl.run.tasks.parameters import ask_parameters
 from ragctl.run.tasks.work_directory import BulkGone, WorkDirectory
+from ragctl.run.usage import usage_of
+from ragctl.types import Hit, Message
 
 STAGES = ("rephrase", "query", "dedupe", "rank", "answer")
 
@@ -79,38 +88,45 @@ class _AskTask:
                 continue
             try:
                 step(asked)
-            except UsageError as error:
-                if self._parameters.single:
-                    raise
-                self._asked[number] = _Failed(asked.question, error.as_json())
+            except RagctlError as error:
+                if self._parameters.single or not fails_alone(error):
+                    raise _of_the_question(error) from error
+                self._asked[number] = _Failed(asked.question, _of_the_question(error).as_json())
 
     def _rephrase(self) -> None:
         self._asked = [Asked(question, (question,)) for question in self._parameters.questions]
 
         def step(asked: Asked) -> None:
-            begun = rephrase_question(asked.question)
+            begun = begin(asked.question)
             asked.question, asked.versions = begun.question, begun.versions
+            reword(asked, self._context)
 
         self._each(step)
 
     def _query(self) -> None:
         with database_errors():
-            asker = Asker(self._composition, top_n=self._parameters.top_n)
+            asker = Asker(
+                self._composition, top_n=self._parameters.top_n, sensitive=self._parameters.sensitive
+            )
         self._each(asker.query)
 
     def _dedupe(self) -> None:
-        self._each(lambda asked: dedupe_hits(asked, self._composition))
+        self._each(lambda asked: fold(asked, self._composition, top_n=self._top_n))
 
     def _rank(self) -> None:
-        settings = self._composition.spec.ask.rank
-        top_n = self._parameters.top_n or settings.top_n
         reranker = self._composition.reranker
-        self._each(
-            lambda asked: rank_hits(asked, top_n=top_n, reranker=reranker, candidates=settings.candidates)
-        )
+        self._each(lambda asked: order(asked, self._context, reranker, top_n=self._top_n, turn=nullcontext()))
 
     def _answer(self) -> None:
-        """Nothing: a spec names no model to answer with yet."""
+        self._each(lambda asked: write_answer(asked, self._context))
+
+    @property
+    def _top_n(self) -> int:
+        return self._parameters.top_n or self._composition.spec.ask.rank.top_n
+
+    @cached_property
+    def _context(self) -> Context:
+        return Context(self._composition, sensitive=self._parameters.sensitive)
 
     _STAGES: ClassVar[dict[str, Callable[[_AskTask], None]]] = {
         "rephrase": _rephrase,
@@ -144,7 +160,7 @@ class _AskTask:
     def _document(self, asked: Asked | _Failed) -> dict[str, Any]:
         if isinstance(asked, _Failed):
             return {"question": asked.question, "error": asked.error}
-        asked.timings["total_ms"] = sum(asked.timings.get(f"{step}_ms", 0.0) for step in STAGES)
+        asked.timings["total_ms"] = sum(asked.timings.get(f"{step}_ms", 0.0) for step in (*STAGES, "verify"))
         return asked.result().as_json()
 
 
@@ -159,17 +175,30 @@ class _Failed:
 def _entry(asked: Asked | _Failed) -> dict[str, Any]:
     if isinstance(asked, _Failed):
         return {"question": asked.question, "error": asked.error}
-    return asdict(asked)
+    return asdict(replace(asked, answer=None, raw=""))  # the last step's alone, which hands nothing on
 
 
 def _asked_of(entry: dict[str, Any]) -> Asked | _Failed:
     if "error" in entry:
         return _Failed(entry["question"], entry["error"])
-    return Asked(
-        question=entry["question"],
-        versions=tuple(entry["versions"]),
-        lists=[[hit_of(hit) for hit in hits] for hits in entry["lists"]],
-        hits=[hit_of(hit) for hit in entry["hits"]],
-        timings=entry["timings"],
-        tokens=entry["tokens"],
-    )
+    read = {
+        **entry,
+        "versions": tuple(entry["versions"]),
+        "lists": [_hits(hits) for hits in entry["lists"]],
+        "by_version": [_hits(hits) for hits in entry["by_version"]],
+        **{name: _hits(entry[name]) for name in ("hits", "left_out", "shown_before")},
+        "history": tuple(Message(**one) for one in entry["history"]),
+        "usage": {stage: usage_of(one) for stage, one in entry["usage"].items()},
+    }
+    return Asked(**read)
+
+
+def _hits(entries: Sequence[Mapping[str, Any]]) -> list[Hit]:
+    return [hit_of(dict(one)) for one in entries]
+
+
+def _of_the_question(error: RagctlError) -> RagctlError:
+    """What is wrong with a question is the caller's mistake, as on the command line."""
+    if isinstance(error, DocumentError):
+        return UsageError(f"the question cannot be answered: {error.message}", where=error.where)
+    return error

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ragctl.errors import LeaseLost, Mismatch
 from ragctl.run.composition import Composition
 from ragctl.run.ledgered_writer import LedgeredWriter
+from ragctl.run.privacy import PrivacyGate
 from ragctl.run.progress import Metered, Silent
 from ragctl.run.reading import ItemReader
 from ragctl.run.tasks.bulk_format import (
@@ -31,6 +32,7 @@ from ragctl.run.tasks.bulk_format import (
 )
 from ragctl.run.tasks.plan_task import PlanGone, plan_of, planned_generation
 from ragctl.run.tasks.work_directory import BulkGone, WorkDirectory
+from ragctl.run.usage import stage_json
 from ragctl.stages.chunk import chunk
 from ragctl.stages.embed import embed
 from ragctl.stages.extract import extract
@@ -63,6 +65,7 @@ class BatchReport:
     Attributes:
         inputs, seconds: embed inputs that the model was asked for, and how long that took.
         timings: seconds by stage, or by neighbours that were one task.
+        usage: what models were asked for, by stage, see `stage_json`.
     """
 
     added: int = 0
@@ -78,6 +81,7 @@ class BatchReport:
     failures: list[dict[str, Any]] = field(default_factory=list)
     skips: list[tuple[str, str, str]] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    usage: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def run_batch(
@@ -147,6 +151,7 @@ class _BatchTask:
         if self._meter is not None:
             self._report.inputs += self._meter.inputs
             self._report.seconds += round(self._meter.seconds, 3)
+            self._report.usage["embed"] = stage_json(self._meter.usage)
         self._report.timings["+".join(stages)] = round(time.perf_counter() - started, 3)
         return {**self._kept_reference(), **self._hand_on(stages[-1], done)}
 
@@ -221,10 +226,18 @@ class _BatchTask:
         return chunk(documents, self._composition.splitter, on_failure=self._failed)
 
     def _embed(self, chunked: Iterator[ChunkedDocument]) -> Iterator[EmbeddedDocument]:
-        self._meter = Metered(
-            self._composition.embedder, Silent(), before_batch=lambda: self._lease.look(self._connection)
+        embedder = self._composition.embedder
+        if embedder.usd_per_million_tokens != 0:
+            self._composition.budget.open(self._reference["run"], self._plan.get("max_cost"))
+        self._meter = Metered(embedder, Silent(), before_batch=lambda: self._lease.look(self._connection))
+        privacy = PrivacyGate(self._composition)
+        return embed(
+            chunked,
+            self._meter,
+            cache=self._composition.vector_cache(),
+            allow=lambda document: privacy.document(document, embedder),
+            on_failure=self._failed,
         )
-        return embed(chunked, self._meter, cache=self._composition.vector_cache())
 
     def _store(self, embedded: Iterator[EmbeddedDocument]) -> Iterator[None]:
         writer = LedgeredWriter(self._connection, self._vectors, self._ledger, self._pending, self._lease)

@@ -30,11 +30,15 @@ class IngestParameters:
 
 @dataclass(frozen=True, slots=True)
 class AskParameters:
-    """Those of a question, or of several. `single`: the one result is the run's, not a list of results."""
+    """Those of a question, or of several.
+
+    `single`: the one result is the run's, not a list of results. `sensitive`: the questions are.
+    """
 
     questions: tuple[str, ...]
     single: bool
     top_n: int | None = None
+    sensitive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class _AskConf:
     question: str | None = None
     questions: list[str] = field(default_factory=list)
     top_n: int | None = None
+    sensitive: bool = False
 
 
 def ingest_parameters(conf: Mapping[str, Any] | str | None) -> IngestParameters:
@@ -72,6 +77,7 @@ def ask_parameters(conf: Mapping[str, Any] | str | None) -> AskParameters:
     top = given.get("top_n")
     fits = top is None or (_whole(top) and 1 <= top <= MOST_HITS)
     _check("top_n", given, fits, f"a whole number from 1 to {MOST_HITS:,}")
+    _check("sensitive", given, isinstance(given.get("sensitive", False), bool), "true or false")
     question, several = given.get("question"), given.get("questions")
     if (question is None) == (several is None):
         raise UsageError(
@@ -85,7 +91,8 @@ def ask_parameters(conf: Mapping[str, Any] | str | None) -> AskParameters:
     for one in several or ():
         _check("questions", given, _is_question(one), f"a list whose entries are each {_QUESTION}")
     asked = (question,) if question is not None else tuple(several or ())
-    return AskParameters(asked, single=question is not None, top_n=top)
+    sensitive = given.get("sensitive", False)
+    return AskParameters(asked, single=question is not None, top_n=top, sensitive=sensitive)
 
 
 _QUESTION = f"text of 1 to {QUESTION_CHARACTERS:,} characters"

@@ -13,11 +13,12 @@ from typing import Any
 
 from ragctl.errors import LeaseLost, Mismatch, RagctlError
 from ragctl.run.composition import Composition
+from ragctl.run.consent import guard_cost
 from ragctl.run.draft import Draft, make_draft
 from ragctl.run.ingest import LEASE_PATIENCE_S
 from ragctl.run.locking import check_lock
 from ragctl.run.opening import Opened, open_run, ready_generation
-from ragctl.run.planning import guard_cost
+from ragctl.run.privacy import PrivacyGate
 from ragctl.run.progress import Silent
 from ragctl.run.run_record import error_of
 from ragctl.run.stopwatch import Stopwatch
@@ -52,6 +53,7 @@ def plan_ingest(
         GuardRefused: nothing was written, and the index is free again.
         LockBroken, LockDrift, Mismatch, Unavailable: see there.
     """
+    PrivacyGate(composition).sources(composition.embedder)
     check_lock(composition)
     connection = composition.connect()
     runs = Runs(connection, composition.index)
@@ -90,8 +92,14 @@ def _planned(
         undo_rollback=parameters.undo_rollback,
         watch=watch,
     )
-    if parameters.max_cost is not None:
-        guard_cost(composition, draft, parameters.max_cost, Silent())
+    guard_cost(
+        composition,
+        draft,
+        max_cost_usd=parameters.max_cost,
+        agreed=parameters.max_cost is None,  # by whoever exported the DAG: nobody is there to be asked
+        agree=None,
+        progress=Silent(),
+    )
     opened = open_run(composition, lease, draft, command="ingest", again=True)
     ready_generation(composition, lease, opened.target, draft.plan)
     references = _write_batches(composition, lease, draft, folder)
@@ -113,6 +121,7 @@ def _planned(
             "failures": [asdict(one) for one in (*draft.plan.unlisted, *draft.plan.known_failures)],
             "gone": gone,
             "allow_partial": parameters.allow_partial,
+            "max_cost": parameters.max_cost,
             "timings": watch.seconds(),
         },
     )

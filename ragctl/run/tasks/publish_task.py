@@ -18,11 +18,12 @@ from ragctl.run.composition import Composition
 from ragctl.run.generation_choice import Target
 from ragctl.run.ignored_failures import IgnoredFailures
 from ragctl.run.ingest_report import IngestReport
-from ragctl.run.run_record import error_of, record_of_tasks
+from ragctl.run.run_record import error_of, model_of, record_of_tasks
 from ragctl.run.tasks.batch_task import BatchReport, report_name
 from ragctl.run.tasks.bulk_format import item_of, read_lines
 from ragctl.run.tasks.plan_task import PLAN_FILE, plan_of, planned_generation
 from ragctl.run.tasks.work_directory import LEFT_BEHIND_S, BulkGone, RunFolder, WorkDirectory
+from ragctl.run.usage import usage_of
 from ragctl.state.generations import Generation, Generations
 from ragctl.state.lease import Lease
 from ragctl.state.ledger import Ledger
@@ -97,11 +98,11 @@ class _Ending:
             self._apply(report, target)
         except BaseException as error:
             reason = error_of(error, interrupted=False)
-            record = record_of_tasks(self._connection, row.record, report, timings, measured, reason)
+            record = record_of_tasks(self._composition, row.record, report, timings, measured, reason)
             self._runs.finish(self._lease.run, "failed", record)
             raise
         report.seconds = (datetime.now(UTC) - row.started_at).total_seconds()
-        record = record_of_tasks(self._connection, row.record, report, timings, measured, None)
+        record = record_of_tasks(self._composition, row.record, report, timings, measured, None)
         self._runs.finish(self._lease.run, "done", record)
         self._lease.release(self._connection)
         return report
@@ -152,6 +153,7 @@ class _Ending:
             self._add_dead(report, target, dead)
         report.counts.failed = len(report.failures)
         whole = {"inputs": inputs, "tokens": tokens, "seconds": round(seconds, 3)}
+        whole |= model_of(self._composition)
         return whole if inputs and not dead else None
 
     def _add(self, report: IngestReport, batch: BatchReport) -> None:
@@ -159,6 +161,8 @@ class _Ending:
         for name in ("added", "changed", "unchanged", "skipped", "chunks", "embedded", "cached"):
             setattr(counts, name, getattr(counts, name) + getattr(batch, name))
         report.tokens += batch.tokens
+        for stage, entry in batch.usage.items():
+            report.add_usage(stage, usage_of(entry))
         report.failures += [Failure(**one) for one in batch.failures]
         report.skipped += [(source, path, reason) for source, path, reason in batch.skips]
 

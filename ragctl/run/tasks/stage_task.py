@@ -7,15 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ragctl.errors import UsageError
+from ragctl.run.choice import refuse_unpinned
 from ragctl.run.composition import Composition, database_errors
+from ragctl.run.retry_notes import RetryNotes
 from ragctl.run.tasks.ask_task import STAGES as ASK_STAGES
 from ragctl.run.tasks.ask_task import run_questions
-from ragctl.run.tasks.batch_task import STAGES as BATCH_STAGES
-from ragctl.run.tasks.batch_task import run_batch
 from ragctl.run.tasks.exported_spec import load_exported_spec
-from ragctl.run.tasks.parameters import ingest_parameters
-from ragctl.run.tasks.plan_task import plan_ingest
-from ragctl.run.tasks.publish_task import publish_ingest
 from ragctl.run.tasks.work_directory import work_directory
 
 _LOG = logging.getLogger("ragctl")
@@ -51,18 +48,40 @@ def run_stage(
         RagctlError: trying again may help where it is `Unavailable` or `RunInProgress`.
     """
     loaded = load_exported_spec(spec)
+    refuse_unpinned(loaded)
     with Composition(loaded, environment) as composition, database_errors():
+        composition.tell = RetryNotes(note)
         if stages[0] in ASK_STAGES:
             _check_neighbours(stages, ASK_STAGES)
             return run_questions(composition, stages, given, conf, run, work_directory(loaded, "ask"))
-        ingest_parameters(conf)  # a wrong one is refused by whichever task comes first
-        work = work_directory(loaded, "ingest")
-        if stages == ("plan",):
-            return plan_ingest(composition, run, ingest_parameters(conf), work, is_over=is_over, note=note)
-        if stages == ("publish",):
-            return publish_ingest(composition, run, work, work_directory(loaded, "ask"), note=note)
-        _check_neighbours(stages, BATCH_STAGES)
-        return run_batch(composition, stages, given, work, note=note)
+        return _run_ingest_stages(composition, stages, given, conf, run, is_over=is_over, note=note)
+
+
+def _run_ingest_stages(
+    composition: Composition,
+    stages: tuple[str, ...],
+    given: Any,
+    conf: Mapping[str, Any] | str | None,
+    run: str,
+    *,
+    is_over: Callable[[str], bool],
+    note: Callable[[str], None],
+) -> Any:
+    # Not imported for a question, whose asker waits.
+    from ragctl.run.tasks.batch_task import STAGES, run_batch
+    from ragctl.run.tasks.parameters import ingest_parameters
+    from ragctl.run.tasks.plan_task import plan_ingest
+    from ragctl.run.tasks.publish_task import publish_ingest
+
+    parameters = ingest_parameters(conf)  # a wrong one is refused by whichever task comes first
+    work = work_directory(composition.loaded, "ingest")
+    if stages == ("plan",):
+        return plan_ingest(composition, run, parameters, work, is_over=is_over, note=note)
+    if stages == ("publish",):
+        asks = work_directory(composition.loaded, "ask")
+        return publish_ingest(composition, run, work, asks, note=note)
+    _check_neighbours(stages, STAGES)
+    return run_batch(composition, stages, given, work, note=note)
 
 
 def _check_neighbours(stages: tuple[str, ...], order: tuple[str, ...]) -> None:
