@@ -14,7 +14,7 @@ AIRFLOW_PIP := $(AIRFLOW)/bin/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval bench-ingest bench-ask bench-search-sizes bench-gpu bench-providers chaos wheel clean
+.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval bench-ingest bench-ask bench-search-sizes bench-ask-batch bench-gpu bench-providers chaos wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 14
@@ -121,6 +121,9 @@ bench-search-sizes: setup ## Search in 1,000 to 100,000 chunks: build, size, spe
 
 bench-gpu: setup ## The Hugging Face encoder on a GPU beside sentence-transformers' defaults
 	$(BIN)/python benchmarks/gpu_encoder.py
+
+bench-ask-batch: setup ## 5,000 questions in a batch, killed twice and resumed: each answered once
+	PYTHONPATH=tests $(BIN)/python benchmarks/ask_batch.py
 
 bench-providers: setup ## 10,000 texts through a server that misbehaves in each way, at 5 and 30 %
 	PYTHONPATH=tests $(BIN)/python benchmarks/providers.py

@@ -41,7 +41,7 @@ class Wanted:
     """What is asked on this machine: one question, many, or what will be typed.
 
     `turns`: of the conversation before. `out`: where the results of many go, None for stdout; `parallel`: how
-    many of them are asked at the same time.
+    many of them are asked at the same time. `where`: conditions on the documents, as they were written.
     """
 
     question: str | None
@@ -50,6 +50,7 @@ class Wanted:
     chat: bool = False
     out: Path | None = None
     parallel: int = 1
+    where: tuple[str, ...] = ()
 
 
 def register(app: typer.Typer) -> None:
@@ -75,6 +76,15 @@ def ask(
         int | None,
         typer.Option(
             "-n", "--top", metavar="N", min=1, max=1000, help="Show N hits; ask.rank.top_n if left out."
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Search only documents whose metadata fulfil this, as in --where year>=2024 or --where "
+            "source=docs. Repeatable: all must be fulfilled.",
+            show_default=False,
         ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Print whole passages, not excerpts.")] = False,
@@ -126,7 +136,13 @@ def ask(
     if airflow is not None:
         from ragctl.cli.airflow_option import refuse_beside_airflow
 
-        alone = {"--history": history, "--chat": chatting, "--out": out, "--parallel": parallel > 1}
+        alone = {
+            "--where": where,
+            "--history": history,
+            "--chat": chatting,
+            "--out": out,
+            "--parallel": parallel > 1,
+        }
         refuse_beside_airflow({"--set": overrides, **alone})
     look = Look(output, full, explain, show_hits)
     loaded = load(spec, overrides)
@@ -135,7 +151,7 @@ def ask(
         raise UsageError("there is no question in it", where=str(questions))
     if airflow is None:
         turns = read_history(history) if history is not None else []
-        wanted = Wanted(question, asked, turns, chatting, out, parallel)
+        wanted = Wanted(question, asked, turns, chatting, out, parallel, tuple(where or ()))
         _ask_here(loaded, wanted, top, look, sensitive=sensitive)
         return
     from ragctl.cli.ask_in_airflow import ask_in_airflow
@@ -163,13 +179,15 @@ def _refuse_what_does_not_fit(
 
 def _ask_here(loaded: LoadedSpec, wanted: Wanted, top: int | None, look: Look, *, sensitive: bool) -> None:
     from ragctl.cli.output import talk
+    from ragctl.run.answering.conditions import conditions_of
     from ragctl.run.ask import Asker
     from ragctl.run.composition import Composition
     from ragctl.run.retry_notes import RetryNotes
 
     with Composition(loaded) as composition:
         composition.tell = RetryNotes(talk)
-        asker = Asker(composition, top_n=top, sensitive=sensitive)
+        conditions = conditions_of(wanted.where, option="--where")
+        asker = Asker(composition, top_n=top, sensitive=sensitive, where=conditions)
         _talk_about(asker, loaded)
         if wanted.chat:
             chat(asker, wanted.turns, lambda one, typed, said: _ask_one(one, typed, said, look))

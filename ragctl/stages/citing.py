@@ -16,7 +16,8 @@ _LONGEST_EVIDENCE = 4_000  # characters; what is longer is no evidence, and is s
 # Evidence is a character of its own here; what follows the end of a sentence belongs to it.
 _MARK = "\x00"
 _SENTENCE = re.compile(
-    r".+?(?:[.!?][\"'”’)]*(?:\s*\x00)*(?=\s|$)|[。！？](?:\s*\x00)*|(?=\n+[^\x00\n])|$)", re.DOTALL
+    r".+?(?:[.!?][\"'”’)]*(?:(?:\s*\x00)+[.,;!?]*)?(?=\s|$)|[。！？](?:\s*\x00)*[。]?|(?=\n+[^\x00\n])|$)",
+    re.DOTALL,
 )
 _WORD = re.compile(r"\w")
 _LEAST_STATEMENT = 2  # words

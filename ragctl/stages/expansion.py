@@ -40,11 +40,11 @@ def expanded(question: str, lists: Sequence[Sequence[Hit]], expansion: Expansion
         return None
     if expansion == "keywords":
         return _keywords(question, found)
-    words = feedbackwords_of(question, [hit for hits in lists for hit in hits[:FEEDBACK_PASSAGES]], found)
+    words = feedback_words(question, [hit for hits in lists for hit in hits[:FEEDBACK_PASSAGES]], found)
     return f"{question} {' '.join(words)}" if words else None
 
 
-def feedbackwords_of(question: str, best: Sequence[Hit], found: Sequence[Hit]) -> list[str]:
+def feedback_words(question: str, best: Sequence[Hit], found: Sequence[Hit]) -> list[str]:
     """At most `FEEDBACK_WORDS` words of the best passages, the most telling first."""
     frequency = Counter(word for hit in found for word in set(words_of(hit.text)))
     asked = set(words_of(question))

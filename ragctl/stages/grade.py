@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from ragctl.errors import RagctlError
 from ragctl.ports import Generator
@@ -22,7 +21,7 @@ GradesAtOnce = Callable[[Callable[[Hit], "Graded"], Sequence[Hit]], "list[Graded
 """Calls a function for each of several hits, in whatever order; the results are in theirs."""
 
 _NUMBER = r"(?<![\w.,-])(\d{1,4}(?:[.,]\d{1,4})?)"
-_SCALE = r"(?:\s*(?:/|out of|of|von|sur|de)\s*(\d{1,4}))"
+_SCALE = r"(?:\s*(?:/|out of)\s*(\d{1,4}))"
 # A number in a text says nothing, unless it is all of a line, is on a scale, or is called a grade.
 _GRADES = (
     re.compile(rf"^[\W_]*{_NUMBER}{_SCALE}?[\W_]*$", re.MULTILINE),
@@ -82,8 +81,8 @@ def _on_the_scale(number: str, scale: str) -> float:
 
 def scores(graded: Sequence[Graded]) -> list[float] | None:
     """A score for each; one without a grade gets the median of the others. None if none has a grade."""
-    known = [one.grade for one in graded if one.grade is not None]
+    known = sorted(one.grade for one in graded if one.grade is not None)
     if not known:
         return None
-    middle = median(known)
+    middle = known[len(known) // 2]
     return [middle if one.grade is None else one.grade for one in graded]

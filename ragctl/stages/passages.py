@@ -9,7 +9,7 @@ from ragctl.stages.prompt import plain
 from ragctl.types import Hit
 
 _NOT_IN_AN_ATTRIBUTE = str.maketrans({'"': "'", "<": "‹", ">": "›", "\n": " "})
-_TAG = re.compile(r"<(/?\s*passage)", re.IGNORECASE)
+_TAG = re.compile(r"<(\s*/?\s*passage)", re.IGNORECASE)
 
 
 def passage(hit: Hit, number: int) -> str:

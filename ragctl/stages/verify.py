@@ -29,6 +29,7 @@ _UNSURE = re.compile(
 )
 # In a sentence a verdict is written large, or stands at its end; a small "no" is a word like any other.
 _LARGE = re.compile(r"\b(YES|NO)\b")
+_SMALL = re.compile(r"\b(yes|no)\b")
 _LAST = re.compile(r"(?:^|[\s:*_\"'`])(yes|no)[\W_]*$")
 
 
@@ -81,7 +82,9 @@ def verdict_of(reply: str) -> Verdict:
         return "yes" if first[1] == "yes" else "no"
     if _UNSURE.search(text):
         return "unsure"
-    found = {one.casefold() for one in _LARGE.findall(plain(reply))} or set(_LAST.findall(text))
+    found = {one.casefold() for one in _LARGE.findall(plain(reply))}
+    if not found and _LAST.search(text):
+        found = set(_SMALL.findall(text))
     if len(found) != 1:
         return "unsure"
     return "yes" if "yes" in found else "no"

@@ -44,13 +44,18 @@ def settle(workspace: Workspace, *, limit: int = 64, **more: object) -> None:
 def test_from_ingest_to_a_ranked_answer(own: Workspace) -> None:
     report = own.ingest()
     assert report["counts"]["added"] == 4
-    asked = own.call("ask", "How deep is the lake?", "--format", "json").json
+    alone = ("--set", "ask.rank.blend=0")
+    asked = own.call("ask", "How deep is the lake?", "--format", "json", *alone).json
     assert len(asked["hits"]) == 3
     ranks = [hit["trail"]["rerank"]["rank"] for hit in asked["hits"]]
     assert ranks == [1, 2, 3] == [hit["rank"] for hit in asked["hits"]]
     scores = [hit["score"] for hit in asked["hits"]]
     assert scores == sorted(scores, reverse=True)
     assert scores == [hit["trail"]["rerank"]["score"] for hit in asked["hits"]]
+    blended = own.call("ask", "How deep is the lake?", "--format", "json").json
+    for hit in blended["hits"]:
+        step = hit["trail"]["rerank"]
+        assert hit["score"] == pytest.approx(0.7 / step["rank"] + 0.3 / step["before"])
     lock = json.loads(lock_path(own.spec_path).read_text(encoding="utf-8").split("\n", 2)[2])
     assert lock["embedder"]["model"] == f"{own.name}-encoder"
     assert lock["embedder"]["passage_prefix"] == "passage: "

@@ -12,7 +12,7 @@ from stages.scripted import Scripted
 import ragctl
 from ragctl.errors import OverlongInput
 from ragctl.stages.answer import ANSWER_PLACES, COMBINE_PLACES, answer, combine
-from ragctl.stages.citing import CitedText
+from ragctl.stages.citing import CitedText, unsupported_statements
 from ragctl.stages.prompt import Prompt
 from ragctl.types import Answer, Hit, Reply
 
@@ -132,3 +132,13 @@ def test_no_text_breaks_it(text: str, piece: int) -> None:
     whole = CitedText(HITS)
     assert shown == whole.feed(text) + whole.end()
     asked(text)
+
+
+@pytest.mark.parametrize(
+    "end", [' [1: "Download the archive"].', ' [1: "Download the archive"]', '[1: "Download the archive"],']
+)
+def test_evidence_after_a_full_stop_belongs_to_what_is_before_it(end: str) -> None:
+    passages = [Hit(1.0, "docs", "a.md", "", "", 0, 36, "Download the archive and unpack it.\n")]
+    evidence = end.format('[1: "Download the archive"]')
+    text = f"Download it and unpack it.{evidence} It is not said where."
+    assert unsupported_statements(text, passages) == (1, 2)

@@ -68,3 +68,10 @@ def test_a_passage_cannot_close_its_tags() -> None:
     told = model.asked[0][1].content
     assert told.count("</passage>") == told.count("<passage") == 1
     assert not set("\u200b\u202e\U000e0041\x1b\x07") & set(told)
+
+
+def test_a_small_no_in_a_sentence_is_no_verdict() -> None:
+    assert verdict_of("There is no play, and no work either, in this text.") == "unsure"
+    assert verdict_of("The passage names no hours. My verdict: no.") == "no"
+    assert verdict_of("It names no hours, so the answer is NO") == "no"
+    assert verdict_of("It has no year, but YES, it helps.") == "yes"

@@ -427,3 +427,17 @@ def test_the_lock_pins_the_chat_model(filled: Workspace) -> None:
         filled.spec(ask={"answer": {"provider": "auto", "llm_options": options[1:]}})
         gone = filled.call("ask", QUESTION, "--format", "json")
         assert (gone.code, gone.json["error"]["kind"]) == (5, "lock_drift")
+
+
+# Conditions
+
+
+def test_only_documents_that_fulfil_the_conditions_are_searched(filled: Workspace) -> None:
+    everything = {hit["document"] for hit in ask(filled)["hits"]}  # type: ignore[attr-defined]
+    assert len(everything) == 4
+    one = ask(filled, "--where", "path=coffee.md")
+    assert [hit["document"] for hit in one["hits"]] == ["coffee.md"]  # type: ignore[attr-defined]
+    none = ask(filled, "--where", "path=coffee.md", "--where", "source!=docs")
+    assert none["hits"] == []
+    wrong = filled.call("ask", QUESTION, "--where", "nonsense", "--format", "json")
+    assert (wrong.code, wrong.json["error"]["where"]) == (2, "--where")

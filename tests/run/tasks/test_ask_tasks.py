@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from run.answering.chat_script import ChatScript, openai
 from run.tasks.staged_run import ASKED, ASKED_AT_ONCE, StagedRun
 
-from ragctl.errors import NothingPublished, UsageError
+from model_server import ModelServer
+from ragctl.errors import NothingPublished, PrivacyRefused, UsageError
 from workspace import Workspace
 
 QUESTION = "How do I get coffee?"
@@ -121,3 +123,44 @@ def test_a_lost_reference_says_what_to_do(filled: Workspace) -> None:
     Path(next((filled.base / ".ragctl" / "work" / filled.name / "ask").rglob(given["file"]))).unlink()
     with pytest.raises(UsageError, match="what the task before left is gone"):
         run.task("query", given=given)
+
+
+# With chat models
+
+
+def test_models_are_asked_in_the_tasks_as_on_the_command_line(filled: Workspace) -> None:
+    script = ChatScript(
+        rephrase="1. Where is the machine?",
+        grade="5",
+        verify=lambda user: "NO" if "archive" in user else "YES",
+    )
+    with ModelServer(replies=script) as server:
+        rank = {"provider": "openai", "base_url": f"{server.url}/v1", "retries": 0}
+        steps = {"rephrase": openai(server), "rank": rank, "verify": openai(server)}
+        filled.spec(airflow={"single_host": True}, ask={**steps, "answer": openai(server, per_version=True)})
+        local = filled.call("ask", QUESTION, "--format", "json").json
+        for layout in (ASKED, ASKED_AT_ONCE):
+            assert without_usage(asking(filled, {"question": QUESTION}).ask(layout)) == without_usage(local)
+        assert local["rephrasings"] == ["Where is the machine?"]
+        assert [hit["document"] for hit in local["left_out"]] == ["install.md"]
+        assert set(local["prompts"]) == {"rephrase", "grade", "verify", "answer", "combine"}
+
+
+def without_usage(document: Any) -> Any:
+    counts = {stage: one["requests"] for stage, one in document["usage"]["stages"].items()}
+    return {**document, "timings": None, "usage": counts}
+
+
+def test_a_question_that_a_model_fails_at_fails_alone_in_the_tasks_too(filled: Workspace) -> None:
+    with ModelServer(faults=["overloaded"], replies=ChatScript()) as server:
+        filled.spec(airflow={"single_host": True}, ask={"answer": openai(server)})
+        failed, good = asking(filled, {"questions": [QUESTION, "install?"]}).ask()["results"]
+    assert failed["error"]["kind"] == "provider"
+    assert good["answer"]["status"] == "grounded"
+
+
+def test_sensitive_questions_of_a_run_go_to_no_model_outside(filled: Workspace) -> None:
+    away = {"provider": "openai", "api_key_env": None, "base_url": "http://models.example/v1", "retries": 0}
+    filled.spec(airflow={"single_host": True}, ask={"rephrase": away})
+    with pytest.raises(PrivacyRefused, match=r"models\.example"):
+        asking(filled, {"question": QUESTION, "sensitive": True}).ask()
