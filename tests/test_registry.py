@@ -41,6 +41,9 @@ IN_THE_SPEC: list[tuple[str, type[Section], str]] = [
     ("store", PgvectorStore, "type"),
 ]
 
+# Nothing does the work; or, in `ask.rank`, a stage that asks a generator.
+WITHOUT_ADAPTER = {port: {"none"} for port in PORTS} | {"reranker": {"none", "openai"}}
+
 
 def members(port: type) -> set[str]:
     """What a Protocol asks for, with what it inherits."""
@@ -62,7 +65,7 @@ def test_every_entry_is_a_class_that_fits_its_port(port: str, kind: str) -> None
 def test_the_spec_names_what_is_in_the_table(port: str) -> None:
     sections = [(section, key) for one, section, key in IN_THE_SPEC if one == port]
     named = {kind for section, key in sections for kind in get_args(section.model_fields[key].annotation)}
-    assert named - {"none"} == {kind for one, kind in ADAPTERS if one == port}
+    assert named - WITHOUT_ADAPTER[port] == {kind for one, kind in ADAPTERS if one == port}
 
 
 def test_every_port_of_the_table_is_in_the_spec() -> None:
