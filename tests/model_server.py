@@ -58,6 +58,10 @@ class Request:
     fault: Fault | None
 
 
+_ATTEMPTS = 100
+_PORTS: set[int] = set()  # that some server of this process had
+
+
 class ModelServer:
     """See the module. To be used with `with`; what it recorded can be read afterwards too.
 
@@ -165,7 +169,18 @@ class _Listener(socketserver.ThreadingTCPServer):
         self.owner = owner
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _Handler, bind_and_activate=False)
+        # The system may give a port out again, and an embedder behind an address is known by it: what one
+        # test had embedded would be there for the next.
+        for _ in range(_ATTEMPTS):
+            self.server_bind()
+            if self.server_address[1] not in _PORTS:
+                break
+            self.socket.close()
+            self.socket = socket.socket(self.address_family, self.socket_type)
+            self.server_address = ("127.0.0.1", 0)
+        _PORTS.add(self.server_address[1])
+        self.server_activate()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
