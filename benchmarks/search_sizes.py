@@ -183,6 +183,7 @@ def measure(server: EmbeddedServer, real: Real, size: int) -> None:
         row(name, times, by_words if name == "lexical" else 1.0)
     for name, (times, found) in indexed.items():
         row(name.replace("exact", "HNSW"), times, shared(exact[name][1], found))
+    store.optimize()
     measure_filters(opened, bm25, real)
     connection.close()
 

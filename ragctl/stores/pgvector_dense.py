@@ -33,7 +33,7 @@ MOST_EF_SEARCH = 1_000
 """pgvector's limit; a search for more goes on where the first pass ended."""
 
 MOST_SCANNED = 5_000
-"""Chunks, about, that the index brings for a filter before all that the filter keeps are scanned instead.
+"""Chunks that the index brings for a filter before all that the filter keeps are scanned instead.
 
 Each takes some 10 microseconds, ten times what it takes to scan one (docs/dense-search.md). Few searches come
 so far: where the filter keeps less than `PgVectorHnsw.index_from` chunks, the index is not asked at all.
@@ -57,9 +57,19 @@ _SCANNED = """
 """
 
 _INDEXED = """
-    SELECT * FROM {chunks} f WHERE {kept}
+    SELECT * FROM {chunks}
     ORDER BY embedding::halfvec({dimension}) <=> %(vector)s::vector::halfvec({dimension}) LIMIT {count}
 """
+
+# Counted here, for pgvector's own limits do not end a search: past them it goes on with what lay by the way,
+# which may be anywhere.
+_INDEXED_AND_KEPT = """
+    SELECT * FROM (
+        SELECT * FROM {chunks}
+        ORDER BY embedding::halfvec({dimension}) <=> %(vector)s::vector::halfvec({dimension}) LIMIT {most}
+    ) f WHERE {kept} LIMIT {count}
+"""
+_BEYOND_ANY_SEARCH = {"hnsw.max_scan_tuples": "2147483647", "hnsw.scan_mem_multiplier": "1000"}
 
 
 class PgVectorDenseSearch:
@@ -140,7 +150,7 @@ class PgVectorDenseSearch:
         if kept is None:
             rows = self._rows(self.statement(_INDEXED, wanted), vector)
         else:
-            statement = self.statement(_INDEXED, wanted, kept.chunks_first())
+            statement = self.statement(_INDEXED_AND_KEPT, wanted, kept.chunks_first())
             rows = self._rows(statement, vector, kept.parameters)
         # A graph need not lead to every vector, and leads to none without a direction. Where all that are
         # left over are as near as the last of k, as copies of one text are, there may be more of them.
@@ -163,10 +173,8 @@ class PgVectorDenseSearch:
                 "set_config('enable_seqscan', 'off', true)",
                 (str(width),),
             )
-            if filtered:
-                self._connection.execute(
-                    "SELECT set_config('hnsw.max_scan_tuples', %s, true)", (str(MOST_SCANNED),)
-                )
+            for name, value in _BEYOND_ANY_SEARCH.items() if filtered else ():
+                self._connection.execute("SELECT set_config(%s, %s, true)", (name, value))
             yield
 
     def _rows(
@@ -186,6 +194,7 @@ class PgVectorDenseSearch:
             **{kind: unformatted(name) for kind, name in self._tables.items()},
             "dimension": sql.Literal(self._index.dimension),
             "count": sql.Literal(count),
+            "most": sql.Literal(MOST_SCANNED),
             "kept": kept or sql.SQL("true"),
         }
         return sql.SQL(_FOUND).format(**values, candidates=sql.SQL(candidates).format(**values))

@@ -260,6 +260,12 @@ def test_the_filter_is_part_of_every_kind_of_query(make_store: MakeStore) -> Non
         assert len(query(["zebra"], Given(), store, k=5, mode=mode)[0]) == 3  # type: ignore[arg-type]
 
 
+def test_the_order_of_columns_is_asked_by_code_point(connection: Connection) -> None:
+    """The embedded server has no other order to try it on."""
+    composed = document_filter([Condition("path", "<", "a")], ("public", "any")).condition
+    assert composed.as_string(connection) == """("d"."path" COLLATE "C" < %(where_0_values)s::text)"""
+
+
 def test_it_follows_every_write(make_store: MakeStore) -> None:
     for index_from in (1, 10**6):
         store = make_store(index_from=index_from, prefix=f"moved{index_from}")
@@ -363,6 +369,16 @@ def test_recall_beside_an_exact_search(big: Callable[..., PgVectorStore], share:
         assert [hit.trail["dense"]["rank"] for hit in hits] == list(range(1, len(hits) + 1))
 
 
+@pytest.mark.parametrize("share", ["0.2 %", "far"])
+def test_where_the_graph_gives_up_what_is_kept_is_scanned(
+    big: Callable[..., PgVectorStore], monkeypatch: pytest.MonkeyPatch, share: str
+) -> None:
+    monkeypatch.setattr(pgvector_dense, "MOST_SCANNED", 15)
+    where, keeps = FILTERS[share]
+    [hits] = big().search(QUESTIONS[:1], k=10, where=where)
+    assert paths(hits) == exact(QUESTIONS[0], keeps, 10)
+
+
 @pytest.mark.parametrize(("kept_from", "asked"), [(1_667, True), (1_668, False)])
 def test_the_index_is_asked_where_enough_is_kept(
     big: Callable[..., PgVectorStore], monkeypatch: pytest.MonkeyPatch, kept_from: int, asked: bool
@@ -391,7 +407,8 @@ def test_the_planner_goes_by_the_graph_and_not_by_the_filter(big: Callable[..., 
         explain = sql.SQL("EXPLAIN ")
         with search._index_settings(50, filtered=True):
             indexed = search._connection.execute(
-                explain + search.statement(pgvector_dense._INDEXED, 60, kept.chunks_first()), parameters
+                explain + search.statement(pgvector_dense._INDEXED_AND_KEPT, 60, kept.chunks_first()),
+                parameters,
             ).fetchall()
         assert any("Index Scan using big_kept_hnsw" in row[0] for row in indexed), indexed
         scanned = search._connection.execute(
