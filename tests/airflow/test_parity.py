@@ -154,7 +154,7 @@ def test_a_refused_plan_is_not_tried_again(twins: Twins) -> None:
     assert tries_of(outcome, "plan") == 1
     error = next(pushed["ragctl_error"] for task, pushed in outcome.xcoms.items() if task.task_id == "plan")
     assert (error["code"], error["kind"]) == (4, "deletion_refused")
-    allowed = twins.run_dag(dag, {"allow_delete": 20})
+    allowed = twins.run_dag(dag, {"allow_delete": 1_000})
     assert allowed.state == "success", allowed.states
 
 
