@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import DocumentError, OverlongInput, RejectedInputs, UsageError
 from ragctl.ports import Spending, Throttle
-from ragctl.providers.cohere.client import checked_key, make_client, require_sdk, server_url
+from ragctl.providers.cohere.client import make_client, server_key, server_url
 from ragctl.providers.cohere.faults import fault_of
 from ragctl.providers.cohere.models import (
     EMBEDDING_MODELS,
@@ -21,6 +21,7 @@ from ragctl.providers.cohere.models import (
 )
 from ragctl.providers.cohere.replies import embedding_answer, reading, rows_of
 from ragctl.providers.cohere.tokens import tokenizer_for
+from ragctl.providers.remote.access import require_sdk
 from ragctl.providers.remote.batches import Batches, Job, Limits
 from ragctl.providers.remote.caller import Answer, Caller, Request, Service
 from ragctl.providers.remote.counting import RemoteTokenizer
@@ -95,12 +96,12 @@ class CohereEmbedder:
         query_prefix: str | None = None,
         passage_prefix: str | None = None,
     ) -> None:
-        require_sdk()
+        require_sdk("cohere")
         _check(model, dimensions, max_in_flight)
         self._known = EMBEDDING_MODELS.get(model)
         self._model = model
         self._url = server_url(base_url)
-        self._key = checked_key(api_key, base_url)
+        self._key = server_key(api_key, base_url)
         self._timeout, self._max_in_flight = timeout, max_in_flight
         self._price = price
         self._dimensions, self._max_tokens = dimensions, max_tokens

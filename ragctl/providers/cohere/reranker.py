@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ragctl.errors import OverlongInput, UsageError
 from ragctl.ports import Spending, Throttle
-from ragctl.providers.cohere.client import checked_key, make_client, require_sdk, server_url
+from ragctl.providers.cohere.client import make_client, server_key, server_url
 from ragctl.providers.cohere.faults import fault_of
 from ragctl.providers.cohere.models import (
     DOCUMENTS_A_REQUEST,
@@ -21,6 +21,7 @@ from ragctl.providers.cohere.models import (
 )
 from ragctl.providers.cohere.replies import reading, rerank_answer, scores_of
 from ragctl.providers.cohere.tokens import tokenizer_for
+from ragctl.providers.remote.access import require_sdk
 from ragctl.providers.remote.caller import Answer, Caller, Request, Service
 from ragctl.providers.remote.characters import lone_surrogate
 from ragctl.providers.remote.counting import RemoteTokenizer
@@ -72,7 +73,7 @@ class CohereReranker:
         tokenizer: Path | str | None = None,
         base: Path | None = None,
     ) -> None:
-        require_sdk()
+        require_sdk("cohere")
         if not model:
             raise UsageError("the model has no name", where="model")
         for name, number in {"max_in_flight": max_in_flight, "max_tokens": max_tokens}.items():
@@ -80,7 +81,7 @@ class CohereReranker:
                 raise UsageError(f"{name} must be at least 1, not {number}")
         self._model = model
         self._url = server_url(base_url)
-        self._key = checked_key(api_key, base_url)
+        self._key = server_key(api_key, base_url)
         self._timeout, self._max_in_flight = timeout, max_in_flight
         self._max_tokens = max_tokens
         self._tokenizer_of = tokenizer, base

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import weakref
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from ragctl.errors import MissingPackage, UsageError
+from ragctl.providers.remote.access import checked_key
 from ragctl.providers.remote.deadline import total_timeout
 from ragctl.providers.remote.endpoint import checked_url, is_loopback
 
@@ -20,19 +19,6 @@ _NO_KEY = "none"
 """The SDK insists on one; it is not sent."""
 
 
-def require_sdk() -> None:
-    """Looks whether the SDK is there; importing it takes a second, and not every command asks a model.
-
-    Raises:
-        MissingPackage: it is not.
-    """
-    if find_spec("openai") is None:
-        raise MissingPackage(
-            "the provider 'openai' needs the Python package 'openai', which is not installed",
-            hint="pip install 'ragctl[openai]'",
-        )
-
-
 def server_url(base_url: str | None) -> str:
     """Where requests go.
 
@@ -42,18 +28,13 @@ def server_url(base_url: str | None) -> str:
     return checked_url(base_url, BASE_URL)
 
 
-def checked_key(api_key: str | None, base_url: str | None) -> str | None:
-    """The key without white space around it; None for a server that needs none.
+def server_key(api_key: str | None, base_url: str | None) -> str | None:
+    """The key that is sent; None for a server that needs none.
 
     Raises:
-        UsageError: OpenAI itself needs one, or it cannot stand in a header. The key is not shown.
+        UsageError: see `checked_key`.
     """
-    key = (api_key or "").strip()
-    if not key and base_url is None:
-        raise UsageError("OpenAI needs a key", where="api_key_env", hint="set OPENAI_API_KEY")
-    if not (key.isascii() and key.isprintable()):
-        raise UsageError("the key holds characters that no key has", where="api_key_env")
-    return key or None
+    return checked_key(api_key, base_url, vendor="OpenAI", variable="OPENAI_API_KEY")
 
 
 def make_client(*, url: str, api_key: str | None, timeout: float, max_in_flight: int) -> OpenAI:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import DocumentError, OverlongInput, RejectedInputs, UsageError
 from ragctl.ports import Spending, Throttle
-from ragctl.providers.openai.client import checked_key, make_client, require_sdk, server_url
+from ragctl.providers.openai.client import make_client, server_key, server_url
 from ragctl.providers.openai.faults import fault_of
 from ragctl.providers.openai.models import (
     EMBEDDING_MODELS,
@@ -22,6 +22,7 @@ from ragctl.providers.openai.models import (
 from ragctl.providers.openai.parameters import Parameters
 from ragctl.providers.openai.replies import embedding_answer, rows_of
 from ragctl.providers.openai.tokens import tokenizer_for
+from ragctl.providers.remote.access import require_sdk
 from ragctl.providers.remote.batches import Batches, Job, Limits
 from ragctl.providers.remote.caller import Answer, AskOtherwise, Caller, Request, Service
 from ragctl.providers.remote.counting import RemoteTokenizer
@@ -93,12 +94,12 @@ class OpenAIEmbedder:
         query_prefix: str | None = None,
         passage_prefix: str | None = None,
     ) -> None:
-        require_sdk()
+        require_sdk("openai")
         self._known = EMBEDDING_MODELS.get(model)
         _check(model, self._known.dimension if self._known else None, dimensions, max_in_flight)
         self._model = model
         self._url = server_url(base_url)
-        self._key = checked_key(api_key, base_url)
+        self._key = server_key(api_key, base_url)
         self._own_server = base_url is not None
         self._timeout, self._max_in_flight = timeout, max_in_flight
         self._price = price

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from ragctl.errors import OverlongInput, ProviderError, RejectedText, UsageError
 from ragctl.ports import Spending, Throttle
 from ragctl.providers.openai.chat_replies import Said, messages_have, streamed_reply, whole_reply
-from ragctl.providers.openai.client import checked_key, make_client, require_sdk, server_url
+from ragctl.providers.openai.client import make_client, server_key, server_url
 from ragctl.providers.openai.faults import fault_of
 from ragctl.providers.openai.parameters import Parameters
 from ragctl.providers.openai.tokens import tokenizer_for
+from ragctl.providers.remote.access import require_sdk
 from ragctl.providers.remote.caller import Answer, AskOtherwise, Caller, Request, Service
 from ragctl.providers.remote.characters import lone_surrogate
 from ragctl.providers.remote.counting import RemoteTokenizer
@@ -84,14 +85,14 @@ class OpenAIGenerator:
         tokenizer: Path | str | None = None,
         base: Path | None = None,
     ) -> None:
-        require_sdk()
+        require_sdk("openai")
         if not model:
             raise UsageError("the model has no name", where="model")
         if not 0 <= temperature <= 2:
             raise UsageError(f"temperature must be between 0 and 2, not {temperature}", where="temperature")
         self._model = model
         self._url = server_url(base_url)
-        self._key = checked_key(api_key, base_url)
+        self._key = server_key(api_key, base_url)
         self._own_server = base_url is not None
         self._timeout, self._max_in_flight = timeout, max_in_flight
         self._temperature, self._context_tokens = temperature, context_tokens

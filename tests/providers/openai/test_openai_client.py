@@ -9,10 +9,10 @@ import pytest
 
 from model_server import ModelServer
 from ragctl.errors import MissingPackage
-from ragctl.providers.openai import client as module
-from ragctl.providers.openai.client import make_client, require_sdk
+from ragctl.providers.openai.client import make_client
 from ragctl.providers.openai.embedder import OpenAIEmbedder
 from ragctl.providers.openai.generator import OpenAIGenerator
+from ragctl.providers.remote.access import require_sdk
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -73,7 +73,7 @@ def test_connections_are_closed_with_the_client() -> None:
 
 
 def test_without_the_sdk_the_install_line_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr("ragctl.providers.remote.access.find_spec", lambda name: None)
     with pytest.raises(MissingPackage) as caught:
-        require_sdk()
+        require_sdk("openai")
     assert caught.value.hint == "pip install 'ragctl[openai]'"
