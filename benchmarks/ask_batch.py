@@ -25,9 +25,9 @@ from run.answering.chat_script import ChatScript, fill, openai
 
 from model_server import ModelServer
 from ragctl.embedded.server import EmbeddedServer
+from ragctl.run.answering.ask import Asker
+from ragctl.run.answering.asked import AskResult
 from ragctl.run.answering.batch import answer_each
-from ragctl.run.ask import Asker
-from ragctl.run.asked import AskResult
 from ragctl.run.composition import Composition
 from ragctl.spec.load import load_spec
 from workspace import Workspace

@@ -222,7 +222,8 @@ def clocked_command(arguments: Sequence[str]) -> int:
 
     def ask_here(*values: Any, **options: Any) -> None:
         with clock(spent, "ask modules"):
-            from ragctl.run import ask, composition
+            from ragctl.run import composition
+            from ragctl.run.answering import ask
         put_clocks_up(spent, found, ask, composition)
         plain(*values, **options)
         marks["answered"] = time.time()

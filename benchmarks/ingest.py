@@ -114,7 +114,7 @@ def clocked_ingest(spec: Path) -> dict[str, Any]:
     """Ingests in this process: seconds by part, how many of them the encoder is idle, peak memory, opens."""
     opened = count_opens(spec.parent / "pages")
     started = time.perf_counter()
-    from ragctl.run.ingest import ingest as run_ingest
+    from ragctl.run.ingesting.ingest import ingest as run_ingest
     from ragctl.spec.load import load_spec
 
     clocks = Clocks()
@@ -227,8 +227,8 @@ class Clocks:
 def put_clocks_up(clocks: Clocks) -> None:
     from ragctl.providers.local.compiled import CompiledEncoder
     from ragctl.providers.local.encoder import LocalEmbedder
-    from ragctl.run.ledgered_writer import LedgeredWriter
-    from ragctl.run.reading import ItemReader
+    from ragctl.run.ingesting.ledgered_writer import LedgeredWriter
+    from ragctl.run.ingesting.reading import ItemReader
     from ragctl.splitters.auto import AutoSplitter
     from ragctl.state.vector_cache import PostgresVectorCache
     from ragctl.stores.pgvector import PgVectorStore

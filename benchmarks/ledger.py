@@ -24,8 +24,8 @@ from typing import Any
 from ragctl.embedded.layout import SHARED_VARIABLE
 from ragctl.embedded.server import EmbeddedServer
 from ragctl.run.composition import WORK_DIRECTORY
-from ragctl.run.ingest import Ingest, LedgeredWriter, ingest
-from ragctl.run.ingest_report import IngestReport
+from ragctl.run.ingesting.ingest import Ingest, LedgeredWriter, ingest
+from ragctl.run.ingesting.report import IngestReport
 from ragctl.sources.directory import DirectorySource
 from ragctl.spec.load import load_spec
 from ragctl.state.generations import Generations

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from ragctl.run.composition import Composition
-from ragctl.run.ingest import ingest
+from ragctl.run.ingesting.ingest import ingest
 from ragctl.spec.load import load_spec
 from ragctl.stages.fusion import fuse
 from ragctl.stages.query import query

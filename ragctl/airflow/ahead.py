@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 
-from ragctl.run.ahead import load_ahead
+from ragctl.run.answering.ahead import load_ahead
 
 _failure = load_ahead()
 if _failure:

@@ -12,8 +12,8 @@ from ragctl.airflow.faults import StrangeResult, error_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ragctl.run.asked import AskResult, Unanswered
-    from ragctl.run.ingest_report import IngestReport
+    from ragctl.run.answering.asked import AskResult, Unanswered
+    from ragctl.run.ingesting.report import IngestReport
     from ragctl.types import Usage
 
 ASSET = "asset"
@@ -57,7 +57,7 @@ def ingest_report(document: Mapping[str, Any]) -> IngestReport:
     Raises:
         StrangeResult: it is none.
     """
-    from ragctl.run.ingest_report import Counts, IngestReport
+    from ragctl.run.ingesting.report import Counts, IngestReport
     from ragctl.types import Failure
 
     with _understood():
@@ -95,7 +95,7 @@ def ask_result(document: Mapping[str, Any]) -> AskResult | Unanswered:
     Raises:
         StrangeResult: it is none.
     """
-    from ragctl.run.asked import AskResult, Unanswered
+    from ragctl.run.answering.asked import AskResult, Unanswered
 
     with _understood():
         if "error" in document:

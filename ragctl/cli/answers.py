@@ -10,7 +10,7 @@ from ragctl.cli.output import counted, one_line, print_indented, visible
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ragctl.run.asked import AskResult
+    from ragctl.run.answering.asked import AskResult
     from ragctl.types import Answer, Citation
 
 NO_ANSWER = "The passages that were found do not answer this question."

@@ -20,8 +20,8 @@ from ragctl.errors import ExitCode, TooManyFailures, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ragctl.run.ask import Asker
-    from ragctl.run.asked import AskResult, Unanswered
+    from ragctl.run.answering.ask import Asker
+    from ragctl.run.answering.asked import AskResult, Unanswered
     from ragctl.spec.load import LoadedSpec
     from ragctl.types import Hit, Message
 
@@ -179,10 +179,10 @@ def _refuse_what_does_not_fit(
 
 def _ask_here(loaded: LoadedSpec, wanted: Wanted, top: int | None, look: Look, *, sensitive: bool) -> None:
     from ragctl.cli.output import talk
+    from ragctl.run.answering.ask import Asker
     from ragctl.run.answering.conditions import conditions_of
-    from ragctl.run.ask import Asker
     from ragctl.run.composition import Composition
-    from ragctl.run.retry_notes import RetryNotes
+    from ragctl.run.models.retry_notes import RetryNotes
 
     with Composition(loaded) as composition:
         composition.tell = RetryNotes(talk)
@@ -263,8 +263,8 @@ def _question(line: str, where: str) -> str:
 
 
 def _answer_all(asker: Asker, wanted: Wanted, look: Look) -> None:
+    from ragctl.run.answering.asked import Unanswered
     from ragctl.run.answering.batch import ResultsFile, answer_each
-    from ragctl.run.asked import Unanswered
 
     total = len(wanted.questions)
     if wanted.out is None:
@@ -315,7 +315,7 @@ def _end(failed: int, among: int) -> None:
 
 def _print_result(result: AskResult | Unanswered, look: Look, *, streamed: bool = False) -> None:
     from ragctl.cli.output import data_console, print_json
-    from ragctl.run.asked import Unanswered
+    from ragctl.run.answering.asked import Unanswered
 
     if look.output is Format.JSON:
         print_json(result.as_json())

@@ -38,7 +38,7 @@ def check(spec: SpecArgument, output: FormatOption = Format.TABLE, overrides: Se
     from ragctl.cli.output import print_json, talk
     from ragctl.run.answering.prompts import load_prompts
     from ragctl.run.composition import Composition
-    from ragctl.run.locking import check_lock
+    from ragctl.run.models.locking import check_lock
 
     loaded = load(spec, overrides)
     missing = list(_missing(loaded))

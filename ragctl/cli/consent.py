@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ragctl.run.consent import Agree
-    from ragctl.run.planning import PlanReport
+    from ragctl.run.ingesting.consent import Agree
+    from ragctl.run.ingesting.planning import PlanReport
 
 
 def agree_at_terminal() -> Agree | None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from ragctl.errors import RagctlError, UsageError
 
 if TYPE_CHECKING:
-    from ragctl.run.ask import Asker
-    from ragctl.run.asked import AskResult
+    from ragctl.run.answering.ask import Asker
+    from ragctl.run.answering.asked import AskResult
     from ragctl.types import Hit, Message
 
 PROMPT = "> "
@@ -89,7 +89,7 @@ def chat(
         RagctlError: what would meet every question.
     """
     from ragctl.cli.output import talk
-    from ragctl.run.asked import fails_alone
+    from ragctl.run.answering.asked import fails_alone
 
     asker.prepare()
     said = Conversation(turns)

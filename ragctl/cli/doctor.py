@@ -40,8 +40,8 @@ def doctor(
     """See that everything is there and fits together; print what mends what does not."""
     from ragctl.cli.output import print_json, talk
     from ragctl.run.doctor import as_json, examine, stop_server
-    from ragctl.run.rebuild import rebuild_state
-    from ragctl.run.repair import repair as repair_index
+    from ragctl.run.upkeep.rebuild import rebuild_state
+    from ragctl.run.upkeep.repair import repair as repair_index
 
     if repair + rebuild + stop > 1:
         raise UsageError("--repair, --rebuild-state and --stop are three things: give one of them")

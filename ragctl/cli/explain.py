@@ -10,7 +10,7 @@ from ragctl.cli.output import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ragctl.run.asked import AskResult
+    from ragctl.run.answering.asked import AskResult
     from ragctl.types import Hit, Usage
 
 SEARCHES = ("dense", "lexical", "rerank")

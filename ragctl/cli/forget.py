@@ -9,7 +9,7 @@ import typer
 from ragctl.cli.options import Format, FormatOption, SetOption, SpecArgument, load
 
 if TYPE_CHECKING:
-    from ragctl.run.forget import Forgotten
+    from ragctl.run.upkeep.forget import Forgotten
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +40,7 @@ def forget(
     The file itself is left alone.
     """
     from ragctl.cli.output import print_json, talk
-    from ragctl.run.forget import forget as run_forget
+    from ragctl.run.upkeep.forget import forget as run_forget
 
     done = run_forget(load(spec, overrides), document, unused_vectors=unused_vectors)
     if output is Format.JSON:

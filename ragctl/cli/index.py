@@ -25,9 +25,9 @@ from ragctl.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ragctl.run.generation_view import GenerationDetails, GenerationList, GenerationView
-    from ragctl.run.index_prune import Pruned
-    from ragctl.run.rollback import Rollback
+    from ragctl.run.upkeep.generation_view import GenerationDetails, GenerationList, GenerationView
+    from ragctl.run.upkeep.index_prune import Pruned
+    from ragctl.run.upkeep.rollback import Rollback
     from ragctl.spec.load import LoadedSpec
 
 BEHIND_SHOWN = 10
@@ -122,21 +122,21 @@ def _carry_out(
     action: Action, loaded: LoadedSpec, generation: int | None, spec: Path, *, every: bool, wait: bool
 ) -> tuple[GenerationList | GenerationDetails | Rollback | Pruned, Iterator[str]]:
     if action is Action.LIST:
-        from ragctl.run.generation_view import list_generations
+        from ragctl.run.upkeep.generation_view import list_generations
 
         listed = list_generations(loaded)
         return listed, _list_lines(listed)
     if action is Action.SHOW:
-        from ragctl.run.generation_view import show_generation
+        from ragctl.run.upkeep.generation_view import show_generation
 
         shown = show_generation(loaded, generation)
         return shown, _show_lines(shown)
     if action is Action.ROLLBACK:
-        from ragctl.run.rollback import roll_back
+        from ragctl.run.upkeep.rollback import roll_back
 
         rolled = roll_back(loaded, generation, wait=wait)
         return rolled, _rollback_lines(rolled, spec)
-    from ragctl.run.index_prune import prune
+    from ragctl.run.upkeep.index_prune import prune
 
     pruned = prune(loaded, every_kept=every, wait=wait)
     return pruned, _prune_lines(pruned)
@@ -157,7 +157,7 @@ def _catch_up(
     from ragctl.cli.output import print_json, report_error
     from ragctl.cli.progress import make_progress
     from ragctl.cli.stopping import StopSwitch
-    from ragctl.run.rollback import roll_back_caught_up
+    from ragctl.run.upkeep.rollback import roll_back_caught_up
 
     progress = make_progress(log_json=log_json, verbose=verbose)
     with StopSwitch(progress.note) as stop:

@@ -22,8 +22,8 @@ from ragctl.cli.options import (
 from ragctl.errors import RagctlError, UsageError
 
 if TYPE_CHECKING:
-    from ragctl.run.ingest import IngestOptions
-    from ragctl.run.ingest_report import IngestReport
+    from ragctl.run.ingesting.ingest import IngestOptions
+    from ragctl.run.ingesting.report import IngestReport
     from ragctl.run.progress import Progress
     from ragctl.spec.load import LoadedSpec
 
@@ -93,8 +93,8 @@ def ingest(
     """Bring the index up to date: read, chunk, embed and store what is new or changed."""
     from ragctl.cli.consent import agree_at_terminal
     from ragctl.cli.progress import make_progress
-    from ragctl.run.ingest import IngestOptions
-    from ragctl.run.planning import read_plan
+    from ragctl.run.ingesting.ingest import IngestOptions
+    from ragctl.run.ingesting.planning import read_plan
 
     if airflow is not None:
         from ragctl.cli.airflow_option import refuse_beside_airflow
@@ -135,7 +135,7 @@ def ingest(
 
 def _ingest_here(loaded: LoadedSpec, options: IngestOptions, progress: Progress, output: Format) -> None:
     from ragctl.cli.stopping import StopSwitch
-    from ragctl.run.ingest import ingest as run_ingest
+    from ragctl.run.ingesting.ingest import ingest as run_ingest
 
     with StopSwitch(progress.note) as stop:
         try:

@@ -13,8 +13,8 @@ from ragctl.errors import ExitCode
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ragctl.run.planning import PlanReport
-    from ragctl.run.selection_report import SelectionReport
+    from ragctl.run.ingesting.planning import PlanReport
+    from ragctl.run.models.selection_report import SelectionReport
 
 DOCUMENTS_SHOWN = 20
 SIGNS = {"add": "+", "change": "~", "delete": "-"}
@@ -55,8 +55,8 @@ def plan(
     """Show what an ingest would do: documents, chunks, tokens, money and seconds. Embeds nothing."""
     from ragctl.cli.output import data_console, print_json, talk
     from ragctl.cli.progress import make_progress
-    from ragctl.run.planning import plan as make_plan
-    from ragctl.run.planning import write_plan
+    from ragctl.run.ingesting.planning import plan as make_plan
+    from ragctl.run.ingesting.planning import write_plan
 
     loaded = load(spec, overrides)
     progress = make_progress(log_json=False, verbose=False)

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ragctl.run.audit import RunHistory, RunView
-    from ragctl.run.run_difference import RunComparison
+    from ragctl.run.looking.audit import RunHistory, RunView
+    from ragctl.run.looking.run_difference import RunComparison
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 

@@ -94,7 +94,7 @@ def _check_call(action: Action, names: list[str], last: int | None) -> None:
 def _list(loaded: LoadedSpec, last: int | None, output: Format) -> None:
     from ragctl.cli.output import print_json
     from ragctl.cli.run_tables import print_history
-    from ragctl.run.audit import history
+    from ragctl.run.looking.audit import history
 
     found = history(loaded, last=last)
     if output is Format.JSON:
@@ -106,7 +106,7 @@ def _list(loaded: LoadedSpec, last: int | None, output: Format) -> None:
 def _show(loaded: LoadedSpec, name: str, output: Format) -> None:
     from ragctl.cli.output import print_json
     from ragctl.cli.run_tables import print_run
-    from ragctl.run.audit import show_run
+    from ragctl.run.looking.audit import show_run
 
     view = show_run(loaded, name)
     if output is Format.JSON:
@@ -118,7 +118,7 @@ def _show(loaded: LoadedSpec, name: str, output: Format) -> None:
 def _diff(loaded: LoadedSpec, a: str, b: str, output: Format) -> None:
     from ragctl.cli.output import print_json
     from ragctl.cli.run_tables import print_comparison
-    from ragctl.run.run_difference import compare_runs
+    from ragctl.run.looking.run_difference import compare_runs
 
     comparison = compare_runs(loaded, a, b)
     if output is Format.JSON:
@@ -129,7 +129,7 @@ def _diff(loaded: LoadedSpec, a: str, b: str, output: Format) -> None:
 
 def _abandon(loaded: LoadedSpec, name: str, output: Format) -> None:
     from ragctl.cli.output import print_json, talk
-    from ragctl.run.abandon import abandon_run
+    from ragctl.run.upkeep.abandon import abandon_run
 
     abandoned = abandon_run(loaded, name)
     if output is Format.JSON:

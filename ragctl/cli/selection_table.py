@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from ragctl.run.choice import Selection
+    from ragctl.run.models.choice import Selection
 
 
 def print_selection(console: Console, selection: Selection) -> None:

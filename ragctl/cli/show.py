@@ -10,8 +10,8 @@ from ragctl.cli.options import Format, FormatOption, SetOption, SpecArgument, lo
 from ragctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from ragctl.run.failed_items import FailedItems
-    from ragctl.run.inspect import DocumentView, IndexOverview
+    from ragctl.run.ingesting.failed_items import FailedItems
+    from ragctl.run.looking.inspect import DocumentView, IndexOverview
     from ragctl.spec.load import LoadedSpec
 
     View = IndexOverview | DocumentView | FailedItems
@@ -55,8 +55,8 @@ def show(
 
 
 def _view(loaded: LoadedSpec, document: str | None, failed: bool) -> View:
-    from ragctl.run.failed_items import failed_items
-    from ragctl.run.inspect import overview, show_document
+    from ragctl.run.ingesting.failed_items import failed_items
+    from ragctl.run.looking.inspect import overview, show_document
 
     if failed:
         return failed_items(loaded)
@@ -64,8 +64,8 @@ def _view(loaded: LoadedSpec, document: str | None, failed: bool) -> View:
 
 
 def _print_view(view: View) -> None:
-    from ragctl.run.failed_items import FailedItems
-    from ragctl.run.inspect import IndexOverview
+    from ragctl.run.ingesting.failed_items import FailedItems
+    from ragctl.run.looking.inspect import IndexOverview
 
     if isinstance(view, FailedItems):
         _print_failed(view)
@@ -96,7 +96,7 @@ def _print_failed(view: FailedItems) -> None:
 
 def _print_overview(view: IndexOverview) -> None:
     from ragctl.cli.output import counted, data_console, one_line
-    from ragctl.run.inspect import item_state
+    from ragctl.run.looking.inspect import item_state
 
     console = data_console()
     console.print(
@@ -114,7 +114,7 @@ def _print_document(view: DocumentView) -> None:
     from rich.text import Text
 
     from ragctl.cli.output import counted, data_console, print_indented, visible
-    from ragctl.run.inspect import item_state
+    from ragctl.run.looking.inspect import item_state
 
     console = data_console()
     row = view.row

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ragctl.errors import NothingPublished, StateLost, UsageError
 from ragctl.ports import Embedder, Reranker, Source, Splitter
 from ragctl.registry import adapter_class
-from ragctl.run.budget import RunBudget
 from ragctl.run.database_errors import database_errors as database_errors
-from ragctl.run.model_choice import pinned_commit, refuse_long_chunks
-from ragctl.run.models import ModelMaker
+from ragctl.run.models.budget import RunBudget
+from ragctl.run.models.maker import ModelMaker
+from ragctl.run.models.pinning import pinned_commit, refuse_long_chunks
 from ragctl.state.generations import Generation, Generations, every_generation, known_numbers
 from ragctl.state.lost_tables import missing_tables, restore_tables
 from ragctl.state.migrations import SCHEMA, migrate, schema_version
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from ragctl.embedded.server import EmbeddedServer
-    from ragctl.run.choice import Choice
+    from ragctl.run.models.choice import Choice
     from ragctl.spec.embed_settings import GivenEmbedder
     from ragctl.spec.load import LoadedSpec
     from ragctl.spec.recipe import Recipe
@@ -115,7 +115,7 @@ class Composition:
             GuardRefused: no option of `provider: auto` meets the criteria.
             LockDrift: the option that the lock pins is not in the spec any more.
         """
-        from ragctl.run.choice import choose_embedder
+        from ragctl.run.models.choice import choose_embedder
 
         return choose_embedder(self, reselect=self.reselect)
 

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import RagctlError
-from ragctl.run.gpu import on_gpu
-from ragctl.run.ingest_report import IngestReport
+from ragctl.run.ingesting.report import IngestReport
+from ragctl.run.models.gpu import on_gpu
 from ragctl.run.progress import Metered
 from ragctl.run.stopwatch import Stopwatch
 from ragctl.run.versions import loaded_packages, server_versions, versions_of

@@ -17,8 +17,8 @@ from ragctl.airflow.documents import (
 )
 from ragctl.airflow.faults import StrangeResult
 from ragctl.errors import UsageError
-from ragctl.run.ask import AskResult, Unanswered
-from ragctl.run.ingest_report import Counts, IngestReport
+from ragctl.run.answering.ask import AskResult, Unanswered
+from ragctl.run.ingesting.report import Counts, IngestReport
 from ragctl.types import Failure, Hit, Usage
 
 HIT = Hit(

@@ -3,8 +3,8 @@
     PYTHONPATH=tests python -m chaos [--rounds N] [--seed N] [--documents N]
 
 Kills ragctl, the embedded server or one of its sessions with SIGKILL while documents change from round to
-round and now and then the recipe does. Exit code 1 if anything differs. tests/run/test_kill.py runs a
-short one.
+round and now and then the recipe does. Exit code 1 if anything differs; a short one is in
+tests/run/ingesting/test_kill.py.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class Journal:
 def watch_everything(journal: Journal) -> None:
     """Notes what the parts of an ingest do, which are the real ones."""
     from ragctl.providers.local.encoder import LocalEmbedder
-    from ragctl.run.ingest import LedgeredWriter
+    from ragctl.run.ingesting.ingest import LedgeredWriter
     from ragctl.sources.directory import DirectorySource
     from ragctl.state.generations import Generations
     from ragctl.stores.pgvector import PgVectorStore

@@ -11,8 +11,8 @@ import pytest
 from model_server import ModelServer
 from ragctl.cli.consent import agree_at_terminal
 from ragctl.errors import OverBudget
-from ragctl.run.ingest import IngestOptions, ingest
-from ragctl.run.planning import PlanReport
+from ragctl.run.ingesting.ingest import IngestOptions, ingest
+from ragctl.run.ingesting.planning import PlanReport
 from ragctl.spec.load import load_spec
 from workspace import Workspace
 

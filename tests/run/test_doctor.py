@@ -365,7 +365,7 @@ def test_a_run_whose_process_is_gone(filled: Workspace, connection: Connection) 
 def test_a_repair_waits_for_nobody_and_has_a_record(
     filled: Workspace, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ragctl.run.exclusive.LEASE_PATIENCE_S", 0.2)
+    monkeypatch.setattr("ragctl.run.upkeep.exclusive.LEASE_PATIENCE_S", 0.2)
     connection.execute(f"DELETE FROM {table(filled, 'chunks')}")
     connection.execute("SELECT pg_advisory_lock(29281, hashtext(%s))", (filled.name,))
     refused = repair(filled)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from ragctl.errors import OverlongInput, UsageError
+from ragctl.run.answering.asked import Asked
 from ragctl.run.answering.ordering import score
-from ragctl.run.asked import Asked
 from ragctl.stages.rank import rerank
 from ragctl.types import Hit, Usage
 

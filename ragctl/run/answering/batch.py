@@ -11,8 +11,8 @@ from queue import SimpleQueue
 from typing import IO, Any
 
 from ragctl.errors import UsageError
-from ragctl.run.ask import Asker
-from ragctl.run.asked import AskResult, Unanswered
+from ragctl.run.answering.ask import Asker
+from ragctl.run.answering.asked import AskResult, Unanswered
 
 MOST_AT_ONCE = 64
 

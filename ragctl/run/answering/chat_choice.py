@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import LockBroken, LockDrift
-from ragctl.run.choice import NothingChosen
-from ragctl.run.gpu import find_gpu
-from ragctl.run.places import endpoint_of
-from ragctl.run.prices import price_of_settings
+from ragctl.run.models.choice import NothingChosen
+from ragctl.run.models.gpu import find_gpu
+from ragctl.run.models.places import endpoint_of
+from ragctl.run.models.prices import price_of_settings
 from ragctl.selection.decision import Criteria, Facts, Option, Selection, select
 from ragctl.spec.lock import Lock, lock_path, read_lock
 

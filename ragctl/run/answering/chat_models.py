@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ragctl.ports import Generator
 from ragctl.run.answering.chat_choice import choose_chat, section_at
-from ragctl.run.places import OWN_HOSTS, endpoint_of
-from ragctl.run.privacy import PrivacyGate
+from ragctl.run.models.places import OWN_HOSTS, endpoint_of
+from ragctl.run.models.privacy import PrivacyGate
 from ragctl.selection.prices import known_model
 
 if TYPE_CHECKING:

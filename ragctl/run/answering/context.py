@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ragctl.run.answering.asked import Asked
 from ragctl.run.answering.chat_models import ChatModel, ChatModels, Role
 from ragctl.run.answering.prompts import load_prompts
-from ragctl.run.asked import Asked
-from ragctl.run.privacy import PrivacyGate
+from ragctl.run.models.privacy import PrivacyGate
 from ragctl.stages.prompt import Prompt
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager
 
 from ragctl.errors import OverlongInput, RagctlError, UsageError
 from ragctl.ports import Reranker
+from ragctl.run.answering.asked import Asked
 from ragctl.run.answering.chat_models import ChatModel, each_at_once
 from ragctl.run.answering.context import Context
-from ragctl.run.asked import Asked
-from ragctl.run.privacy import PrivacyGate
+from ragctl.run.models.privacy import PrivacyGate
 from ragctl.stages.diversity import diversify
 from ragctl.stages.grade import grade, scores
 from ragctl.stages.rank import by_scores, rank, rerank

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ragctl import __version__
+from ragctl.run.answering.asked import AskResult
 from ragctl.run.answering.chat_models import Role
 from ragctl.run.answering.context import Context
-from ragctl.run.asked import AskResult
 from ragctl.run.database_errors import database_errors
 from ragctl.state.answers import Answers, answer_key
 from ragctl.types import Condition, Message

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ragctl.errors import RagctlError, UsageError
+from ragctl.run.answering.asked import Asked
 from ragctl.run.answering.chat_models import ChatModel
 from ragctl.run.answering.context import Context
-from ragctl.run.asked import Asked
 from ragctl.stages.rephrase import rephrase, stand_alone
 from ragctl.types import Hit, Message
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ragctl.errors import DocumentError, OverlongInput, UsageError
 from ragctl.ports import Embedder
+from ragctl.run.answering.asked import Asked
 from ragctl.run.answering.context import Context
-from ragctl.run.asked import Asked
 from ragctl.run.composition import Composition, database_errors
 from ragctl.stages.dedupe import dedupe
 from ragctl.stages.expansion import expanded

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ragctl.errors import OverlongInput, RagctlError, UsageError
+from ragctl.run.answering.asked import Asked
 from ragctl.run.answering.chat_models import ChatModel, each_at_once
 from ragctl.run.answering.context import Context
-from ragctl.run.asked import Asked
 from ragctl.stages.answer import answer, combine
 from ragctl.stages.citations import renumbered
 from ragctl.stages.rephrase import may_go_on

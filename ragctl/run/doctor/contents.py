@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ragctl.run.composition import Composition
 from ragctl.run.doctor.finding import Finding
-from ragctl.run.notes import stale_notes
+from ragctl.run.upkeep.notes import stale_notes
 from ragctl.state.generations import Generation
 from ragctl.state.ledger_repair import LedgerRepair
 from ragctl.types import DocumentRecord, ItemKey

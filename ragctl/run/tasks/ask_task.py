@@ -13,13 +13,13 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ragctl.errors import DocumentError, RagctlError, UsageError
+from ragctl.run.answering.ask import Asker
+from ragctl.run.answering.asked import SCHEMA_VERSION, Asked, fails_alone
 from ragctl.run.answering.context import Context
 from ragctl.run.answering.ordering import order
 from ragctl.run.answering.rewording import begin, reword
 from ragctl.run.answering.searching import fold
 from ragctl.run.answering.writing import write_answer
-from ragctl.run.ask import Asker
-from ragctl.run.asked import SCHEMA_VERSION, Asked, fails_alone
 from ragctl.run.composition import Composition, database_errors
 from ragctl.run.tasks.bulk_format import hit_of, read_lines, write_lines
 from ragctl.run.tasks.parameters import ask_parameters

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ragctl.errors import LeaseLost, Mismatch
 from ragctl.run.composition import Composition
-from ragctl.run.ledgered_writer import LedgeredWriter
-from ragctl.run.privacy import PrivacyGate
+from ragctl.run.ingesting.ledgered_writer import LedgeredWriter
+from ragctl.run.ingesting.reading import ItemReader
+from ragctl.run.models.privacy import PrivacyGate
 from ragctl.run.progress import Metered, Silent
-from ragctl.run.reading import ItemReader
 from ragctl.run.tasks.bulk_format import (
     chunked_entry,
     chunked_of,

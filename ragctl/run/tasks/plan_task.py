@@ -13,12 +13,12 @@ from typing import Any
 
 from ragctl.errors import LeaseLost, Mismatch, RagctlError
 from ragctl.run.composition import Composition
-from ragctl.run.consent import guard_cost
-from ragctl.run.draft import Draft, make_draft
-from ragctl.run.ingest import LEASE_PATIENCE_S
-from ragctl.run.locking import check_lock
-from ragctl.run.opening import Opened, open_run, ready_generation
-from ragctl.run.privacy import PrivacyGate
+from ragctl.run.ingesting.consent import guard_cost
+from ragctl.run.ingesting.draft import Draft, make_draft
+from ragctl.run.ingesting.ingest import LEASE_PATIENCE_S
+from ragctl.run.ingesting.opening import Opened, open_run, ready_generation
+from ragctl.run.models.locking import check_lock
+from ragctl.run.models.privacy import PrivacyGate
 from ragctl.run.progress import Silent
 from ragctl.run.run_record import error_of
 from ragctl.run.stopwatch import Stopwatch

@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ragctl.errors import IncompleteIngest, Mismatch, RagctlError
-from ragctl.run.cache_limit import limit_cache
-from ragctl.run.closing import delete_gone, optimize, publish
 from ragctl.run.composition import Composition
-from ragctl.run.generation_choice import Target
-from ragctl.run.ignored_failures import IgnoredFailures
-from ragctl.run.ingest_report import IngestReport
+from ragctl.run.ingesting.cache_limit import limit_cache
+from ragctl.run.ingesting.closing import delete_gone, optimize, publish
+from ragctl.run.ingesting.ignored_failures import IgnoredFailures
+from ragctl.run.ingesting.report import IngestReport
 from ragctl.run.run_record import error_of, model_of, record_of_tasks
 from ragctl.run.tasks.batch_task import BatchReport, report_name
 from ragctl.run.tasks.bulk_format import item_of, read_lines
 from ragctl.run.tasks.plan_task import PLAN_FILE, plan_of, planned_generation
 from ragctl.run.tasks.work_directory import LEFT_BEHIND_S, BulkGone, RunFolder, WorkDirectory
+from ragctl.run.upkeep.generation_choice import Target
 from ragctl.run.usage import usage_of
 from ragctl.state.generations import Generation, Generations
 from ragctl.state.lease import Lease

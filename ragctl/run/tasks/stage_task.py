@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ragctl.errors import UsageError
-from ragctl.run.choice import refuse_unpinned
 from ragctl.run.composition import Composition, database_errors
-from ragctl.run.retry_notes import RetryNotes
+from ragctl.run.models.choice import refuse_unpinned
+from ragctl.run.models.retry_notes import RetryNotes
 from ragctl.run.tasks.ask_task import STAGES as ASK_STAGES
 from ragctl.run.tasks.ask_task import run_questions
 from ragctl.run.tasks.exported_spec import load_exported_spec

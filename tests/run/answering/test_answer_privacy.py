@@ -15,7 +15,7 @@ from run.answering.chat_script import DOCUMENTS, ChatScript, openai
 
 from model_server import ModelServer
 from ragctl.errors import PrivacyRefused
-from ragctl.run.ask import Asker
+from ragctl.run.answering.ask import Asker
 from ragctl.run.composition import Composition
 from ragctl.spec.load import load_spec
 from ragctl.types import Message

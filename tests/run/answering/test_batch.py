@@ -15,9 +15,9 @@ import pytest
 from run.answering.chat_script import ChatScript, fill, openai
 
 from model_server import ModelServer
+from ragctl.run.answering.ask import Asker
+from ragctl.run.answering.asked import AskResult, Unanswered
 from ragctl.run.answering.batch import answer_each
-from ragctl.run.ask import Asker
-from ragctl.run.asked import AskResult, Unanswered
 from ragctl.run.composition import Composition
 from ragctl.spec.load import load_spec
 from workspace import Workspace

@@ -16,8 +16,8 @@ from run.answering.chat_script import ChatScript, Saying, fill, openai, quoting
 
 from model_server import ChatReply, Fault, ModelServer, Request
 from ragctl.errors import ProviderError
-from ragctl.run.ask import Asker
-from ragctl.run.asked import AskResult
+from ragctl.run.answering.ask import Asker
+from ragctl.run.answering.asked import AskResult
 from ragctl.run.composition import Composition
 from ragctl.spec.load import load_spec
 from ragctl.types import Message

@@ -22,7 +22,7 @@ from ragctl.errors import (
     Unavailable,
     UsageError,
 )
-from ragctl.run.ledgered_writer import LedgeredWriter
+from ragctl.run.ingesting.ledgered_writer import LedgeredWriter
 from ragctl.run.tasks.plan_task import PlanGone
 from workspace import Workspace, call
 

@@ -1,0 +1,1 @@
+"""plan and ingest: from a listing to a published generation."""

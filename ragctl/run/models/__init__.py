@@ -1,0 +1,1 @@
+"""Which models a spec comes to, made with their keys, prices and limits."""

@@ -1,0 +1,1 @@
+"""What keeps an index in order between ingests: its generations, what is taken out, what is mended."""
