@@ -119,7 +119,7 @@ def cold_steps(spec: Path, question: str, *, running: bool) -> dict[str, float]:
 def set_server(spec: Path, *, running: bool) -> None:
     if running:
         from ragctl.embedded.server import EmbeddedServer
-        from ragctl.run.composition import WORK_DIRECTORY
+        from ragctl.run.connections import WORK_DIRECTORY
 
         EmbeddedServer(spec.resolve().parent / WORK_DIRECTORY).connect().close()
     else:

@@ -23,7 +23,7 @@ from typing import Any
 
 from ragctl.embedded.layout import SHARED_VARIABLE
 from ragctl.embedded.server import EmbeddedServer
-from ragctl.run.composition import WORK_DIRECTORY
+from ragctl.run.connections import WORK_DIRECTORY
 from ragctl.run.ingesting.ingest import Ingest, LedgeredWriter, ingest
 from ragctl.run.ingesting.report import IngestReport
 from ragctl.sources.directory import DirectorySource

@@ -13,12 +13,13 @@ import pytest
 from ragctl import ports, registry
 from ragctl.errors import ExitCode, MissingPackage
 from ragctl.registry import ADAPTERS, Adapter, adapter_class
+from ragctl.spec.chunk_settings import ChunkSettings
 from ragctl.spec.embed_settings import CohereEmbedder, HuggingFaceEmbedder, LocalEmbedder, OpenAIEmbedder
 from ragctl.spec.llm_settings import OpenAIChat
-from ragctl.spec.model import ChunkSettings, PgvectorStore
 from ragctl.spec.rank_settings import RankSettings
 from ragctl.spec.section import Section
 from ragctl.spec.source_settings import DirectorySource, JsonlSource
+from ragctl.spec.store_settings import PgvectorStore
 
 PORTS: dict[str, type] = {
     "source": ports.Source,

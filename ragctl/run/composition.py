@@ -5,39 +5,31 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from ragctl.errors import NothingPublished, StateLost, UsageError
 from ragctl.ports import Embedder, Reranker, Source, Splitter
 from ragctl.registry import adapter_class
-from ragctl.run.database_errors import database_errors as database_errors
+from ragctl.run.connections import Connections
 from ragctl.run.models.budget import RunBudget
 from ragctl.run.models.maker import ModelMaker
 from ragctl.run.models.pinning import pinned_commit, refuse_long_chunks
-from ragctl.state.generations import Generation, Generations, every_generation, known_numbers
-from ragctl.state.lost_tables import missing_tables, restore_tables
-from ragctl.state.migrations import SCHEMA, migrate, schema_version
+from ragctl.state.generations import Generation, Generations, every_generation
+from ragctl.state.migrations import SCHEMA
 from ragctl.state.vector_cache import PostgresVectorCache
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from ragctl.embedded.server import EmbeddedServer
     from ragctl.run.models.choice import Choice
     from ragctl.spec.embed_settings import GivenEmbedder
     from ragctl.spec.load import LoadedSpec
     from ragctl.spec.recipe import Recipe
     from ragctl.spec.source_settings import Source as SourceSettings
     from ragctl.stores.pgvector import PgVectorStore
-    from ragctl.stores.pgvector_catalog import PgVectorCatalog
     from ragctl.stores.pgvector_survey import PgVectorSurvey
 
-WORK_DIRECTORY = ".ragctl"
 
-
-class Composition:
+class Composition(Connections):
     """Sources, splitter, embedder, recipe and database of one spec. Close it, or use it in a `with`.
 
     Args:
@@ -53,38 +45,22 @@ class Composition:
     def __init__(
         self, loaded: LoadedSpec, environment: Mapping[str, str] | None = None, *, reselect: bool = False
     ) -> None:
-        self.loaded = loaded
-        self._environment = os.environ if environment is None else environment
-        self.spec = loaded.spec
+        super().__init__(loaded, os.environ if environment is None else environment)
         self.reselect = reselect
         self.tell: Callable[[str], None] = lambda text: None
         self.budget = RunBudget(self.beside)
-        self._connection: Connection[Any] | None = None
-        self._beside: Connection[Any] | None = None
-        self._beside_lock = Lock()
 
     def __enter__(self) -> Composition:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop_waiting()
-        for connection in (self._connection, self._beside):
-            if connection is not None:
-                connection.close()
+        self.close()
 
     def stop_waiting(self) -> None:
         """Ends the waiting of requests for their provider's limits; they are not sent."""
         if "models" in self.__dict__:
             self.models.close()
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """Where the names of environment variables are looked up."""
-        return self._environment
-
-    @property
-    def index(self) -> str:
-        return self.spec.store.index
 
     @cached_property
     def sources(self) -> list[Source]:
@@ -131,7 +107,7 @@ class Composition:
     def models(self) -> ModelMaker:
         return ModelMaker(
             self.loaded,
-            self._environment,
+            self.environment,
             connect=self.beside,
             spending=self.budget,
             on_retry=self._told,
@@ -195,153 +171,6 @@ class Composition:
             embed=self.embed_settings,
         )
 
-    @cached_property
-    def server(self) -> EmbeddedServer | None:
-        """The embedded server, where the spec names no database."""
-        if self.spec.store.dsn_env is not None:
-            return None
-        from ragctl.embedded.server import EmbeddedServer
-
-        return EmbeddedServer(self.loaded.base / WORK_DIRECTORY)
-
-    def connect(self) -> Connection[Any]:
-        """The database of store and state, its schema up to date; the embedded one is made if need be.
-
-        Raises:
-            Unavailable: it cannot be reached.
-            Mismatch: a newer ragctl, or another PostgreSQL, made what is there.
-        """
-        if self._connection is None:
-            self._connection = self._ready(self._open())
-        return self._connection
-
-    def connect_to_existing(self) -> Connection[Any]:
-        """As `connect`, but makes nothing.
-
-        Raises:
-            NothingPublished: no ingest has run here yet.
-        """
-        if self._connection is None:
-            if self.server is not None and not self.server.exists():
-                raise self.nothing_published()
-            self._connection = self._ready(self._open(), make=False)
-        return self._connection
-
-    def _ready(self, connection: Connection[Any], *, make: bool = True) -> Connection[Any]:
-        try:
-            with database_errors():
-                self.refuse_lost_state(connection)
-                if not make and schema_version(connection) == 0:
-                    raise self.nothing_published()
-                migrate(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def look(self) -> Connection[Any] | None:
-        """A connection of its own, through which nothing is made or brought up to date.
-
-        None if there is no embedded server yet. Whoever asked for it closes it.
-
-        Raises:
-            Unavailable, Mismatch: see `connect`.
-        """
-        if self.server is not None and not self.server.exists():
-            return None
-        return self._open()
-
-    def beside(self) -> Connection[Any]:
-        """A second connection, in autocommit mode, for what must not wait for the run's own transactions.
-
-        Threads share it; psycopg lets one statement through at a time.
-
-        Raises:
-            Unavailable, Mismatch: see `connect`.
-        """
-        with self._beside_lock:
-            if self._beside is None or self._beside.closed:
-                self._beside = self._open()
-            return self._beside
-
-    def connect_to_lost(self) -> tuple[Connection[Any], list[str]]:
-        """As `connect_to_existing`, for whoever rebuilds the state; also what tables of it were made again.
-
-        Raises:
-            NothingPublished: there is nothing to rebuild it from.
-        """
-        connection = self.look()
-        if connection is None:
-            raise self.nothing_published()
-        self._connection = connection
-        if not missing_tables(connection) and not self.catalog(connection).found(self.index):
-            raise self.nothing_published()
-        made = restore_tables(connection)
-        migrate(connection)
-        return connection, made
-
-    def refuse_lost_state(self, connection: Connection[Any]) -> None:
-        """Sees that the state's tables are whole, and that it knows every generation of the index.
-
-        Raises:
-            StateLost: it is not, or it does not.
-        """
-        missing = missing_tables(connection)
-        if missing:
-            raise self._state_lost(f"the state has lost its tables {', '.join(missing)}")
-        found = {one.number for one in self.catalog(connection).found(self.index)}
-        known = known_numbers(connection, self.index) if found and schema_version(connection) else set()
-        if not found <= known:
-            numbers = ", ".join(map(str, sorted(found - known)))
-            raise self._state_lost(
-                f"the index {self.index!r} has tables of generation {numbers}, unknown to the state"
-            )
-
-    def _state_lost(self, message: str) -> StateLost:
-        return StateLost(
-            f"{message}; nothing was written",
-            where="store",
-            hint=f"{self.command('doctor', '--rebuild-state')} restores it from what lies beside the vectors",
-        )
-
-    def command(self, name: str, *options: str) -> str:
-        """The command line that does `name` with this spec."""
-        return " ".join(["ragctl", name, self.quoted_path, *options])
-
-    @property
-    def quoted_path(self) -> str:
-        """The spec's path as a shell takes it."""
-        return _quoted(self.loaded.path)
-
-    def _open(self) -> Connection[Any]:
-        with database_errors():
-            if self.server is not None:
-                connection: Connection[Any] = self.server.connect(autocommit=True)
-                return connection
-            import psycopg
-
-            try:
-                return psycopg.connect(self._dsn(), autocommit=True)
-            except psycopg.ProgrammingError:
-                # Its message quotes the connection string, password and all.
-                raise UsageError(
-                    f"the environment variable {self.spec.store.dsn_env} holds no valid connection string",
-                    where=self.loaded.where("store.dsn_env"),
-                    hint="it is of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
-                ) from None
-
-    def _dsn(self) -> str:
-        name = self.spec.store.dsn_env
-        assert name is not None  # otherwise there is an embedded server
-        dsn = self._environment.get(name)
-        if not dsn:
-            raise UsageError(
-                f"the environment variable {name} is not set",
-                where=self.loaded.where("store.dsn_env"),
-                hint=f"export {name}=postgresql://…  or remove store.dsn_env to use the embedded server",
-            )
-        return dsn
-
     def generations(self) -> Generations:
         return Generations(self.connect(), self.index)
 
@@ -357,12 +186,6 @@ class Composition:
             language=recorded_language(generation.settings),
         )
         return made
-
-    def catalog(self, connection: Connection[Any]) -> PgVectorCatalog:
-        """Which generations' tables lie in the store."""
-        from ragctl.stores.pgvector_catalog import PgVectorCatalog
-
-        return PgVectorCatalog(connection, SCHEMA)
 
     def survey_of(self, generation: Generation) -> PgVectorSurvey:
         """A generation's tables, looked at as a whole."""
@@ -394,16 +217,3 @@ class Composition:
         if active is None:
             raise self.nothing_published()
         return active
-
-    def nothing_published(self) -> NothingPublished:
-        return NothingPublished(
-            f"the index {self.index!r} has nothing to query yet",
-            where=str(self.loaded.path),
-            hint=f"ragctl ingest {_quoted(self.loaded.path)}",
-        )
-
-
-def _quoted(path: Path) -> str:
-    import shlex
-
-    return shlex.quote(str(path))

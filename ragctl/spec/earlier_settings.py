@@ -9,9 +9,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ragctl.errors import Mismatch
+from ragctl.spec.chunk_settings import ChunkSettings
 from ragctl.spec.embed_settings import AutoEmbedder, EmbedSettings
+from ragctl.spec.extract_settings import ExtractSettings
 from ragctl.spec.load import LoadedSpec
-from ragctl.spec.model import ChunkSettings, ExtractSettings, Spec
+from ragctl.spec.model import Spec
 from ragctl.spec.outline import members
 from ragctl.spec.recipe import LEFT_OUT_AS_DEFAULT, recipe_settings
 

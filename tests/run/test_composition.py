@@ -15,7 +15,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from ragctl.errors import ExitCode, Mismatch, NothingPublished, Unavailable, UsageError
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.sources.directory import DirectorySource
 from ragctl.spec.load import load_spec
 from ragctl.state.migrations import MIGRATIONS, schema_version

@@ -9,7 +9,7 @@ from contracts.store_text import STORABLE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragctl.spec.model import Language
+from ragctl.spec.chunk_settings import Language
 from ragctl.stores.text_analysis import LANGUAGES, LONGEST_WORD, MOST_BYTES, lexemes, words
 
 

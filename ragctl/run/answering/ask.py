@@ -20,7 +20,8 @@ from ragctl.run.answering.rewording import begin, reword
 from ragctl.run.answering.searching import fold, reads_language, search
 from ragctl.run.answering.store_pool import StorePool
 from ragctl.run.answering.writing import OnText, write_answer
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.models.locking import check_lock
 from ragctl.stages.query import Mode
 from ragctl.types import Usage

@@ -10,7 +10,8 @@ from ragctl.errors import DocumentError, OverlongInput, UsageError
 from ragctl.ports import Embedder
 from ragctl.run.answering.asked import Asked
 from ragctl.run.answering.context import Context
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.stages.dedupe import dedupe
 from ragctl.stages.expansion import expanded
 from ragctl.stages.query import Mode, Searched, query

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ragctl import __version__
 from ragctl.errors import ListingFailed, RagctlError
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.doctor.finding import Finding, check
 
 if TYPE_CHECKING:

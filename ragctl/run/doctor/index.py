@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from ragctl.errors import NothingPublished, RagctlError
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.doctor.contents import look_at_contents
 from ragctl.run.doctor.finding import Finding
 from ragctl.state.generations import Generation

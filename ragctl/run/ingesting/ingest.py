@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ragctl.errors import LeaseLost
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.ingesting.cache_limit import limit_cache
 from ragctl.run.ingesting.closing import delete_gone, optimize, publish
 from ragctl.run.ingesting.consent import Agree, guard_cost

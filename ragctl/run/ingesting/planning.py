@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import PlanOvertaken, UsageError
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.ingesting.draft import Draft, make_draft
 from ragctl.run.ingesting.estimate import Estimate, Estimator
 from ragctl.run.ingesting.ignored_failures import IgnoredFailures

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import UsageError
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.ingesting.report import Counts
 from ragctl.state.runs import RunRow, Runs
 

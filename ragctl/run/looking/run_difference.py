@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.looking.audit import SCHEMA_VERSION, find_run
 from ragctl.state.runs import RunRow, Runs
 

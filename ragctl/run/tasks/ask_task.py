@@ -20,7 +20,8 @@ from ragctl.run.answering.ordering import order
 from ragctl.run.answering.rewording import begin, reword
 from ragctl.run.answering.searching import fold
 from ragctl.run.answering.writing import write_answer
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.tasks.bulk_format import hit_of, read_lines, write_lines
 from ragctl.run.tasks.parameters import ask_parameters
 from ragctl.run.tasks.work_directory import BulkGone, WorkDirectory

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ragctl.errors import UsageError
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.models.choice import refuse_unpinned
 from ragctl.run.models.retry_notes import RetryNotes
 from ragctl.run.tasks.ask_task import STAGES as ASK_STAGES

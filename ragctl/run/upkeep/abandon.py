@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import UsageError
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.looking.audit import SCHEMA_VERSION, find_run
 from ragctl.state.generations import Generations
 from ragctl.state.lease import break_lease, end_session, holder_of, is_held

@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import OverlongInput, UsageError
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.upkeep.exclusive import exclusive_run
 from ragctl.stages.embed import input_hash
 from ragctl.state.answers import forget_answers

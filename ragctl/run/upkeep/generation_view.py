@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import UsageError
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.state.cache_limit import CacheSize, cache_size
 from ragctl.state.generations import Generation, Generations
 from ragctl.state.ledger import Ledger

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.ingesting.cache_limit import limit_cache
 from ragctl.run.upkeep.exclusive import exclusive_run
 from ragctl.run.upkeep.generation_choice import drop_generations, surplus_generations

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.doctor.contents import compare
 from ragctl.run.upkeep.exclusive import exclusive_run
 from ragctl.run.upkeep.notes import generation_of

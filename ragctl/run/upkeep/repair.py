@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.doctor.contents import compare
 from ragctl.run.upkeep.exclusive import exclusive_run
 from ragctl.run.upkeep.notes import describe_documents, write_notes

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import Mismatch, NothingPublished, TooManyFailures, UsageError
-from ragctl.run.composition import Composition, database_errors
+from ragctl.run.composition import Composition
+from ragctl.run.database_errors import database_errors
 from ragctl.run.ingesting.consent import Agree
 from ragctl.run.ingesting.ingest import Ingest, IngestOptions
 from ragctl.run.ingesting.report import IngestReport
