@@ -6,6 +6,7 @@ Where processes share the tests out (pytest-xdist) each has a session, and so a 
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
@@ -23,6 +24,11 @@ from ragctl.state.migrations import migrate
 from workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts the tests with & has them ignore SIGINT, and every command that they start would:
+    # then no test of Ctrl-C could pass.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 collect_ignore: list[str] = []
 try:
