@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ragctl.errors import UsageError
-from ragctl.providers.huggingface.model_folder import SENTENCE_SETTINGS, ModelFolder, read_model_folder
+from ragctl.providers.huggingface.model_folder import ModelFolder, read_model_folder
 from ragctl.providers.huggingface.sentence_model import REPAIR, weights_digest
 from ragctl.providers.local.checked_files import CheckedFiles
 from ragctl.providers.local.cross_model import CrossModel, read_cross_files
 from ragctl.providers.local.description import CONFIG, TOKENIZER, Stamp, digests_of, revision_of
 from ragctl.providers.local.places import Place
+from ragctl.providers.local.prompts import SENTENCE_SETTINGS
 
 OUTPUT_VERSION = 1
 """Raised by hand when the same files and the same pair give another score."""

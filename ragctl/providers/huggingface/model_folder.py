@@ -20,7 +20,6 @@ from ragctl.providers.local.places import Place
 SHARDS = f"{WEIGHTS}.index.json"
 """Lists the files of weights that are in several."""
 
-SENTENCE_SETTINGS = "config_sentence_transformers.json"
 
 _KINDS = ("Transformer", "Pooling", "Dense", "LayerNorm", "Normalize", "Dropout")
 """Modules of sentence-transformers that read no text of their own, after the Transformer that does."""

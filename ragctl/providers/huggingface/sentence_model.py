@@ -14,12 +14,10 @@ from typing import Protocol
 
 from ragctl.errors import UsageError
 from ragctl.providers.huggingface.model_folder import (
-    SENTENCE_SETTINGS,
     ModelFolder,
     read_model_folder,
     sentence_settings,
 )
-from ragctl.providers.huggingface.prompts import Prompts, prompts_of
 from ragctl.providers.local.checked_files import CheckedFiles
 from ragctl.providers.local.description import CONFIG, TOKENIZER, WEIGHTS, Stamp, digests_of, revision_of
 from ragctl.providers.local.folder_model import prefix_part
@@ -28,6 +26,7 @@ from ragctl.providers.local.languages import card_languages
 from ragctl.providers.local.model_files import KnownModel, find_files, read_files
 from ragctl.providers.local.modules import MODULES
 from ragctl.providers.local.places import Place
+from ragctl.providers.local.prompts import SENTENCE_SETTINGS, Prompts, prompts_of
 
 OUTPUT_VERSION = 1
 """Raised by hand when the same files and the same input give another vector."""

@@ -19,12 +19,9 @@ from ragctl.providers.local.description import (
     digests_of,
     revision_of,
 )
-from ragctl.providers.local.json_files import read_object
 from ragctl.providers.local.modules import Modules, names_of, read_modules
 from ragctl.providers.local.places import Place
-
-_PASSAGE_PROMPTS = ("document", "passage", "corpus")
-_QUERY_PROMPTS = ("query",)
+from ragctl.providers.local.prompts import prompts_of
 
 OUTPUT_VERSION = 1
 """Raised by hand when the same files and the same input give another vector."""
@@ -120,7 +117,7 @@ def read_model(place: Place, *, query_prefix: str | None, passage_prefix: str | 
     """
     modules = read_modules(place.folder)
     description = describe(place.folder / modules.encoder)
-    prompts = _Prompts(place.folder)
+    prompts = prompts_of(place.folder, query=query_prefix, passage=passage_prefix)
     sha256, stamps = digests_of(files_of(place.folder, description, modules))
     model = FolderModel(
         name=place.name,
@@ -129,8 +126,8 @@ def read_model(place: Place, *, query_prefix: str | None, passage_prefix: str | 
         modules=modules,
         sha256=sha256,
         stamps=stamps,
-        query_prefix=prompts.first(_QUERY_PROMPTS) if query_prefix is None else query_prefix,
-        passage_prefix=prompts.first(_PASSAGE_PROMPTS) if passage_prefix is None else passage_prefix,
+        query_prefix=prompts.query,
+        passage_prefix=prompts.passage,
     )
     if not modules.whole_prompt and (model.query_prefix or model.passage_prefix):
         raise UsageError(
@@ -149,24 +146,3 @@ def files_of(folder: Path, description: Description, modules: Modules) -> dict[s
             raise UsageError(f"the module {step.folder} has no {WEIGHTS}", where=str(folder / step.folder))
         found[name] = folder / name
     return found
-
-
-class _Prompts:
-    """The prompts of `config_sentence_transformers.json`."""
-
-    def __init__(self, folder: Path) -> None:
-        config = read_object(folder / "config_sentence_transformers.json", missing={})
-        prompts = config.get("prompts") or {}
-        if not isinstance(prompts, dict):
-            raise UsageError("the model's prompts are no JSON object", where=str(folder))
-        self._prompts = {str(name): text for name, text in prompts.items() if isinstance(text, str)}
-        self._default = str(config.get("default_prompt_name"))
-
-    def first(self, names: tuple[str, ...]) -> str:
-        """The first prompt under these names that is not empty.
-
-        The default prompt is for models that have none of the names: that a prompt is empty is said on
-        purpose. "" where there is nothing.
-        """
-        named = [self._prompts[name] for name in names if name in self._prompts]
-        return next((text for text in named if text), "") if named else self._prompts.get(self._default, "")

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ragctl.errors import UsageError
-from ragctl.providers.huggingface.model_folder import SENTENCE_SETTINGS
 from ragctl.providers.local.json_files import read_object
 
+SENTENCE_SETTINGS = "config_sentence_transformers.json"
 _QUERY = ("query",)
 _PASSAGE = ("document", "passage", "corpus")
 
@@ -21,7 +21,7 @@ class Prompts(NamedTuple):
 
 
 def prompts_of(folder: Path, *, query: str | None = None, passage: str | None = None) -> Prompts:
-    """The model's own prompts, by the same rule as the local provider's; or those given.
+    """The model's own prompts, or those given.
 
     The first one under the known names that is not empty; the default prompt where a model has none of the
     names, for that a prompt is empty is said on purpose.
