@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stores": BASE | {"ports"},
     "state": BASE | {"ports"},
     "embedded": BASE,
+    "evaluate": BASE | {"ports"},
     "run": BASE
     | {"ports", "plan", "registry", "selection", "spec", "stages", "state"}
     | {"sources", "readers", "splitters", "embedded", "stores"},
