@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -79,6 +78,20 @@ class Anchor:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """A span of a document that is kept whole where it fits.
+
+    `header` is, of a table, its header row as text: it is repeated in the embed input of the chunks that
+    begin after it.
+    """
+
+    start: int
+    end: int
+    kind: Literal["table", "code", "slide", "message"]
+    header: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """Text read from an item, with the structure that the reader found.
 
@@ -92,6 +105,10 @@ class Document:
         anchors: sorted by `start`, the first at 0; empty if places are unknown.
         digest: SHA-256 (hex) of the item's bytes.
         reader: `name@output_version` of what made it.
+        offset: characters of the item's text that come before `text`, where the document is one segment
+            of a text too large for memory; 0 else. Sections, anchors and blocks count from the segment's
+            start.
+        blocks: sorted, do not overlap; most readers give none.
     """
 
     source: str
@@ -107,11 +124,15 @@ class Document:
     digest: str = ""
     reader: str = ""
     metadata: Metadata = field(default_factory=dict)
+    offset: int = 0
+    blocks: tuple[Block, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A span of a document: `text == document.text[start:end]`, always.
+    """A span of a document: `text == document.text[start - offset : end - offset]`, always.
+
+    `offset` is the document's, 0 unless it is a segment of a text too large for memory.
 
     Attributes:
         ordinal: position in the document, from 0.
@@ -232,51 +253,6 @@ class DocumentRecord:
     reader: str
     fingerprint: str
     chunks: int
-
-
-Scalar = str | int | float | bool
-Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in"]
-DOCUMENT_KEYS = ("source", "path", "media_type")
-"""What every document can be filtered by besides its metadata, which they come before; all of them texts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What a document must fulfil for its chunks to be searched; several conditions must all be fulfilled.
-
-    Types are kept apart: a number equals and is ordered among numbers, a text among texts (by code point, as
-    ISO dates are to be), and `true` is neither 1 nor "true". A list fulfils a condition if an element of it
-    does. `!=` is fulfilled wherever `=` is not: also without the key. Nothing else is without it.
-
-    Attributes:
-        key: one of `DOCUMENT_KEYS`, or of the document's metadata, on its uppermost level.
-        operator: `in`: equal to one of them.
-        value: a tuple for `in`, one value for the others; a text or a number for those of order.
-
-    Raises:
-        ValueError: operator and value do not go together, or nothing that is stored could be compared with
-            the key or the value: a null character, half a surrogate pair, NaN, infinity.
-    """
-
-    key: str
-    operator: Operator
-    value: Scalar | tuple[Scalar, ...]
-
-    def __post_init__(self) -> None:
-        if isinstance(self.value, tuple) != (self.operator == "in"):
-            raise ValueError(f"`in` takes several values, each other operator one: {self.operator!r}")
-        if self.operator in ("<", "<=", ">", ">=") and isinstance(self.value, bool):
-            raise ValueError(f"true and false have no order: {self.operator!r}")
-        for value in (self.key, *self.values):
-            if isinstance(value, float) and not isfinite(value):
-                raise ValueError("a number is not finite")
-            if isinstance(value, str) and any(one == "\0" or "\ud800" <= one <= "\udfff" for one in value):
-                raise ValueError("a null character or half a surrogate pair is in it; no stored text has one")
-
-    @property
-    def values(self) -> tuple[Scalar, ...]:
-        """One, or those of `in`."""
-        return self.value if isinstance(self.value, tuple) else (self.value,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ragctl.errors import EmptyDocument
-from ragctl.types import Anchor, Document, Item, Section
+from ragctl.types import Anchor, Block, Document, Item, Section
 
 _SPACES = re.compile(r"\s+")
 _NOT_IN_TEXT = re.compile("[\0\ud800-\udfff]")
@@ -31,6 +31,7 @@ def assemble(
     media_type: str,
     sections: tuple[Section, ...] = (),
     anchors: tuple[Anchor, ...] = (),
+    blocks: tuple[Block, ...] = (),
     title: str = "",
     metadata: Mapping[str, Any] | None = None,
 ) -> Document:
@@ -59,6 +60,7 @@ def assemble(
         media_type=media_type,
         sections=sections or (Section(0, len(text)),),
         anchors=anchors or (Anchor(0, line=1),),
+        blocks=blocks,
         item=item.path,
         digest=hashlib.sha256(data).hexdigest(),
         reader=reader,

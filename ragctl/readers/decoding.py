@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from ragctl.errors import MalformedDocument
@@ -65,8 +67,8 @@ class Decoded(NamedTuple):
     encoding: str
 
 
-def decode(data: bytes, *, declared: str | None = None) -> Decoded:
-    """Text of `data`: by its byte order mark, as UTF-8, as declared, or by charset-normalizer.
+def decode(data: bytes, encodings: Sequence[str] = (), *, declared: str | None = None) -> Decoded:
+    """Text of `data`: by its byte order mark, as UTF-8, as declared, as listed, or by charset-normalizer.
 
     UTF-8 comes before a declaration, because text that is valid UTF-8 hardly ever is anything
     else. Text that is UTF-8 but for a few broken bytes is read as such, with U+FFFD for those.
@@ -74,12 +76,13 @@ def decode(data: bytes, *, declared: str | None = None) -> Decoded:
     U+FFFD, as CommonMark and HTML have it; the Unicode form is left alone.
 
     Args:
+        encodings: Python's names of those to try in order where it is neither UTF-8 nor as declared.
         declared: the encoding that the document names itself; ignored if Python does not know it.
 
     Raises:
         MalformedDocument: no encoding fits, or the text is mostly control characters.
     """
-    text, encoding = _decode(data, _python_name(declared))
+    text, encoding = _decode(data, _python_name(declared), encodings)
     nuls = text.count("\0")
     if nuls:
         text = text.replace("\0", "\ufffd")
@@ -104,7 +107,7 @@ def _python_name(declared: str | None) -> str | None:
     return name if name in _DECLARABLE else None
 
 
-def _decode(data: bytes, declared: str | None) -> tuple[str, str]:
+def _decode(data: bytes, declared: str | None, encodings: Sequence[str]) -> tuple[str, str]:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             try:
@@ -122,15 +125,18 @@ def _decode(data: bytes, declared: str | None) -> tuple[str, str]:
     try:
         return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError as error:
-        return _decode_other(data, declared, error)
+        return _decode_other(data, [declared, *encodings], error)
 
 
-def _decode_other(data: bytes, declared: str | None, failed: UnicodeDecodeError) -> tuple[str, str]:
+def _decode_other(data: bytes, likely: Sequence[str | None], failed: UnicodeDecodeError) -> tuple[str, str]:
     mended = data.decode("utf-8", "replace")
     broken = mended.count("\ufffd")
     if len(_MULTIBYTE.findall(data)) > 10 * broken:
         return mended, "utf-8"
-    for encoding in filter(None, (declared, _guess(data))):
+    # The guess takes long: it is made only if nothing else fits.
+    for encoding in chain(likely, map(_guess, [data])):
+        if encoding is None:
+            continue
         try:
             text = data.decode(encoding)
             text.encode("utf-8")  # no lone surrogates

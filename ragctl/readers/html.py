@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ragctl.errors import MalformedDocument
@@ -30,11 +30,18 @@ class HtmlReader:
     Scripts, styles, hidden elements and navigation go; so do the page's header, footer and asides.
     If a `<main>` or `<article>` has at least half of the text, it alone is read. A page that has
     nothing else is read whole. Links are their text, images their alternative text, `<pre>` is kept
-    as it is, a table of data has a line a row: `a | b`.
+    as it is, a table of data has a line a row: `a | b`. The last two are blocks.
+
+    Args:
+        encodings: tried in order where the text is neither UTF-8 nor what it declares.
     """
 
     name = "html"
-    output_version = 1
+    output_version = 2
+    """2: blocks; pipes within a cell are written `/`; numbers beside lines of code go."""
+
+    def __init__(self, encodings: Sequence[str] = ()) -> None:
+        self._encodings = tuple(encodings)
 
     def read(self, item: Item, data: bytes) -> Iterator[Document]:
         """One document, with the lines of the source where elements begin (up to line 65,534).
@@ -45,9 +52,10 @@ class HtmlReader:
             EmptyDocument: there is none.
         """
         declared = _CHARSET.search(data, 0, _PRESCAN_BYTES)
-        source, encoding = decode(data, declared=declared[1].decode("ascii") if declared else None)
-        root = _parse(source)
-        page, title = (None, "") if root is None else (_page(root), _title(root))
+        source, encoding = decode(
+            data, self._encodings, declared=declared[1].decode("ascii") if declared else None
+        )
+        page, title = page_of(source)
         text = page.text if page else ""
         headings = page.headings if page else []
         if not title:
@@ -60,9 +68,20 @@ class HtmlReader:
             media_type=HTML,
             sections=sections_of(headings, len(text)) if page else (),
             anchors=tuple(page.anchors) if page else (),
+            blocks=tuple(page.blocks) if page else (),
             title=title,
             metadata=encoding_metadata(encoding),
         )
+
+
+def page_of(source: str) -> tuple[PageText | None, str]:
+    """What the page shows, None if it has no element, and its title, which may be empty.
+
+    Raises:
+        MalformedDocument: the parser had to stop before the end.
+    """
+    root = _parse(source)
+    return (None, "") if root is None else (_page(root), _title(root))
 
 
 def _parse(source: str) -> _Element | None:

@@ -24,13 +24,18 @@ _LAYS_OUT = frozenset("table h1 h2 h3 h4 h5 h6 pre blockquote section article ma
 
 _MAIN_SHARE = 0.5
 
+_LINE_NUMBERS = frozenset(["linenos", "linenodiv", "lineno", "line-numbers-rows"])
+"""Classes that Pygments and Prism give to the numbers beside lines of code."""
+
 _SELF_LINK_MARKS = frozenset(["", "¶", "#", "§", "🔗", "\u200b", "\uf0c1"])
 
 
 def is_invisible(element: _Element) -> bool:
-    """Not shown, or no text: also what the attribute `hidden` takes away."""
+    """Not shown, or no text: also what the attribute `hidden` takes away, and numbers of lines of code."""
     hidden = element.get("hidden")
-    return element.tag in INVISIBLE or (hidden is not None and hidden != "until-found")
+    if element.tag in INVISIBLE or (hidden is not None and hidden != "until-found"):
+        return True
+    return not _LINE_NUMBERS.isdisjoint((element.get("class") or "").split())
 
 
 def is_boilerplate(element: _Element, *, in_main: bool, in_header: bool) -> bool:

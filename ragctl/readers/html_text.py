@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ragctl.readers.assemble import one_line
 from ragctl.readers.html_survey import Survey, is_boilerplate, is_invisible, is_main, is_self_link
 from ragctl.readers.sections import Heading
-from ragctl.types import Anchor
+from ragctl.types import Anchor, Block
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -27,10 +27,18 @@ _LINE_LIMIT = 65535
 """libxml2 counts lines of elements no further."""
 
 
+class _Mark(NamedTuple):
+    """A place in what was written: characters, and parts, before it."""
+
+    length: int
+    parts: int
+
+
 class PageText:
     """Collects a page's text.
 
-    After `read`: `text`, `anchors` (source lines of the text's lines) and `headings`.
+    After `read`: `text`, `anchors` (source lines of the text's lines), `headings`, and `blocks`: tables of
+    data and preformatted text.
     """
 
     def __init__(self, survey: Survey, *, boilerplate: bool) -> None:
@@ -49,11 +57,14 @@ class PageText:
         self._in_main = 0
         self._in_header = 0
         self._lists: list[int | None] = []
-        self._heading_start = (0, 0)
+        self._heading_start = _Mark(0, 0)
+        self._rows_start: _Mark | None = None
+        self._pre_start = _Mark(0, 0)
         self._tables: list[bool] = []
         self._cells = 0
         self.anchors: list[Anchor] = []
         self.headings: list[Heading] = []
+        self.blocks: list[Block] = []
 
     @property
     def text(self) -> str:
@@ -102,15 +113,20 @@ class PageText:
         self._in_header += tag == "header"
         self._break(tag)
         if tag in _HEADINGS:
-            self._heading_start = (self._length, len(self._out))
+            self._heading_start = self._here()
         elif tag == "br":
             self._newline()
         elif tag == "pre":
             self._pre += 1
+            if self._pre == 1:
+                self._pre_start = self._here()
         elif tag == "table":
             self._tables.append(element not in self._survey.layout)
+            self._rows_start = None
         elif tag == "tr":
             self._cells = 0
+            if self._in_data and self._rows_start is None:
+                self._rows_start = self._here()
         elif tag in _CELLS:
             self._cell()
         elif tag in ("ul", "ol"):
@@ -125,8 +141,11 @@ class PageText:
         self._break(tag)
         if tag == "pre":
             self._pre -= 1
+            if not self._pre and not self._in_data:
+                self._add_block(self._pre_start, "code")
         elif tag == "table":
-            self._tables.pop()
+            if self._tables.pop() and self._rows_start and not self._pre:
+                self._add_block(self._rows_start, "table")
         elif tag in ("ul", "ol"):
             self._lists.pop()
             if self._lists and not self._in_data:
@@ -188,7 +207,7 @@ class PageText:
             self._pending_line = None if self._line is None else self._line + lead.count("\n")
         if self._line is not None:
             self._line += text.count("\n")
-        self._pending.append(text)
+        self._pending.append(text.replace("|", "/") if self._in_data else text)
 
     def _flush(self) -> None:
         """The block that was collected becomes text."""
@@ -217,12 +236,28 @@ class PageText:
         self._out.append(text)
         self._length += len(text)
 
+    def _here(self) -> _Mark:
+        return _Mark(self._length, len(self._out))
+
+    def _since(self, mark: _Mark) -> tuple[int, str]:
+        """What was written since then, less the blank lines before it, and where it starts."""
+        written = "".join(self._out[mark.parts :])
+        text = written.lstrip("\n")
+        return mark.length + len(written) - len(text), text
+
     def _end_heading(self, level: int) -> None:
         """All that was written since the heading began is its text, in however many blocks."""
         self._flush()
-        length, parts = self._heading_start
-        written = "".join(self._out[parts:])
+        start, written = self._since(self._heading_start)
         text = one_line(written)
         if text:
-            gap = len(written) - len(written.lstrip("\n"))
-            self.headings.append(Heading(length + gap, level, text))
+            self.headings.append(Heading(start, level, text))
+
+    def _add_block(self, mark: _Mark, kind: Literal["table", "code"]) -> None:
+        """A table of one row is no table."""
+        start, text = self._since(mark)
+        header, newline, _ = text.partition("\n")
+        if kind == "code" and text:
+            self.blocks.append(Block(start, start + len(text), kind))
+        elif newline:
+            self.blocks.append(Block(start, start + len(text), kind, header))

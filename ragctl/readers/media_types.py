@@ -1,128 +1,136 @@
-"""What an item is, by its first bytes and its name: a media type, or the reason why it has none here."""
+"""What an item is, by its content and then its name: a media type, or the reason why it has none here."""
 
 from __future__ import annotations
 
-import codecs
-import re
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from ragctl.readers import kinds
+from ragctl.readers.signatures import kind_of_bytes, looks_binary, name_of_binary
+from ragctl.readers.text_shapes import json_kind, shape_of
 from ragctl.types import RECORD_MEDIA_TYPE, Item
 
-TEXT = "text/plain"
-MARKDOWN = "text/markdown"
-RST = "text/x-rst"
-HTML = "text/html"
+TEXT = kinds.TEXT
+MARKDOWN = kinds.MARKDOWN
+RST = kinds.RST
+HTML = kinds.HTML
 RECORD = RECORD_MEDIA_TYPE
 
 HEAD_BYTES = 8192
-"""As many first bytes are looked at; git looks at 8,000 to tell binary from text."""
+"""As many first bytes are looked at for the shape of a text; git looks at 8,000 to tell binary from text."""
 
-_BY_SUFFIX = {
-    ".txt": TEXT,
-    ".text": TEXT,
-    ".log": TEXT,
-    ".md": MARKDOWN,
-    ".markdown": MARKDOWN,
-    ".mdx": MARKDOWN,
-    ".rst": RST,
-    ".rest": RST,
-    ".html": HTML,
-    ".htm": HTML,
-    ".xhtml": HTML,
-}
-
-_BY_DECLARATION = {
-    TEXT: TEXT,
-    MARKDOWN: MARKDOWN,
-    "text/x-markdown": MARKDOWN,
-    RST: RST,
-    "text/prs.fallenstein.rst": RST,
-    HTML: HTML,
-    "application/xhtml+xml": HTML,
-    RECORD: RECORD,
-}
-
-_MAGIC = (
-    (b"%PDF-", "PDF"),
-    (b"PK\x03\x04", "a ZIP archive or an Office document"),
-    (b"\x1f\x8b", "gzip"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ", "xz"),
-    (b"\x28\xb5\x2f\xfd", "Zstandard"),
-    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document"),
-    (b"\x7fELF", "a program"),
-    (b"{\\rtf", "RTF"),
+_BINARY_KINDS = frozenset(
+    {kinds.PDF, kinds.EPUB, kinds.MSG, *kinds.OFFICE, *kinds.LEGACY_OFFICE, *kinds.IMAGES, *kinds.ARCHIVES}
 )
-
-_HTML_START = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S
-)
-_CONTROLS = re.compile(rb"[\x01-\x06\x0e-\x1a\x1c-\x1f]")
+"""What is no text: a file of such a name whose content is text is mislabelled."""
 
 
 class MediaType(NamedTuple):
-    """A media type that some reader takes, or None and the reason."""
+    """A media type that some reader takes, or None and the reason.
+
+    None without a reason: the name says nothing, only the content can tell. `note` says that content and
+    name do not agree.
+    """
 
     name: str | None
     reason: str = ""
+    note: str = ""
 
 
-def media_type_of(item: Item, head: bytes | None = None) -> MediaType:
+def media_type_of(item: Item, content: bytes | None = None) -> MediaType:
     """Decides by content first, then by what the source declares, then by the suffix.
 
-    A name without a suffix (README, LICENSE) is plain text, or HTML if it begins like HTML. A
-    suffix that is not in the table has no reader, even if the content is text: source code, data
-    files and configuration make poor passages, so they are skipped, with the reason, rather than
-    read as prose.
+    Binary formats are known by their signatures, ZIP and OLE files by what is in them. Among text formats
+    the name decides, since a page of HTML may well be meant as text; a mail is seen in any text file, and the
+    shape of a text without a telling name is looked at. A name without a suffix (README, LICENSE) is plain
+    text if it has no such shape. A text with a suffix that is not in the table has no reader: data files and
+    configuration make poor passages, so they are skipped, with the reason, rather than read as prose.
 
     Args:
-        head: the first `HEAD_BYTES` bytes; of more, only those are looked at. None decides without
-            them: an item whose name no reader takes need not be opened.
+        content: the whole content, or its first `HEAD_BYTES` bytes or more; with a beginning alone, a ZIP or
+            OLE file is what its name says, if that can be. None decides by name alone: an item whose name no
+            reader takes need not be opened.
     """
-    by_name = _declared_or_named(item)
-    if by_name.name is None or head is None:
-        return by_name
-    head = head[:HEAD_BYTES]
-    binary = _binary(head)
+    named = _declared_or_named(item)
+    if content is None or named.name == RECORD:
+        return named
+    found = kind_of_bytes(content, named.name)
+    if found is not None:
+        return _agreed(found, named)
+    if not content.strip():
+        return named if named.name or named.reason else MediaType(TEXT)
+    head = content[:HEAD_BYTES]
+    binary = looks_binary(head)
     if binary:
-        return MediaType(None, binary)
-    if by_name.name == TEXT and not _has_suffix(item) and _HTML_START.match(head):
-        return MediaType(HTML)
-    return by_name
+        return _binary(item, named, head, binary)
+    return _text(item, named, head, content)
 
 
-def _has_suffix(item: Item) -> bool:
-    return item.media_type is not None or bool(PurePosixPath(item.path).suffix)
+def suffix_of(item: Item) -> str:
+    """Of its name, in small letters with its dot; of `a.tar.gz`, the last. Empty if it has none."""
+    return PurePosixPath(item.path).suffix.lower()
 
 
 def _declared_or_named(item: Item) -> MediaType:
     if item.media_type:
         declared = item.media_type.partition(";")[0].strip().lower()
-        if declared in _BY_DECLARATION:
-            return MediaType(_BY_DECLARATION[declared])
-        return MediaType(None, f"no reader for {declared}")
-    suffix = PurePosixPath(item.path).suffix.lower()
+        if declared == RECORD:
+            return MediaType(RECORD)
+        known = kinds.BY_DECLARATION.get(declared)
+        if known:
+            return MediaType(known)
+        if declared not in kinds.SAYS_NOTHING:
+            return MediaType(None, f"no reader for {declared}")
+    suffix = suffix_of(item)
     if not suffix:
         return MediaType(TEXT)
-    if suffix in _BY_SUFFIX:
-        return MediaType(_BY_SUFFIX[suffix])
-    return MediaType(None, f"no reader for {suffix} files")
+    return MediaType(kinds.BY_SUFFIX.get(suffix))
 
 
-def _binary(head: bytes) -> str:
-    """Why these bytes are no text; empty if they may be."""
-    for magic, what in _MAGIC:
-        if head.startswith(magic):
-            return f"its content is {what}, whatever its name says"
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
-        return ""
-    if b"\0" in head:
-        return "its content is binary (it has NUL bytes), not text"
-    if len(_CONTROLS.findall(head)) * 20 > len(head):
-        return "its content is binary (too many control characters), not text"
-    return ""
+def _agreed(found: str, named: MediaType) -> MediaType:
+    if found in kinds.NO_READER:
+        return MediaType(None, kinds.NO_READER[found])
+    if found == named.name or named.name is None or found in kinds.MAY_BE_CALLED.get(named.name, ()):
+        return MediaType(found)
+    return MediaType(
+        found, note=f"its name says {kinds.spoken(named.name)}, its content is {kinds.spoken(found)}"
+    )
+
+
+def _binary(item: Item, named: MediaType, head: bytes, binary: str) -> MediaType:
+    """Of no kind that is known: broken, if the name is of a binary format that some reader takes."""
+    known = name_of_binary(head)
+    if named.name in _BINARY_KINDS and known is None:
+        return named
+    if known is not None:
+        return MediaType(None, f"its content is {known}, which nothing here reads")
+    return MediaType(None, f"its content is binary ({binary}), not text")
+
+
+def _text(item: Item, named: MediaType, head: bytes, content: bytes) -> MediaType:
+    telling = named.name is not None and bool(item.media_type or suffix_of(item))
+    if telling and named.name not in _BINARY_KINDS:
+        return _named_text(item, named, head, content)
+    shape = shape_of(head, content)
+    if shape is None and named.name in _BINARY_KINDS:
+        shape = TEXT
+    if shape is not None:
+        return _agreed(shape, named if telling else MediaType(None))
+    if named.name is not None or named.reason:
+        return named
+    suffix = suffix_of(item)
+    return MediaType(
+        None,
+        f"no reader for {suffix} files; `extract: {{readers: {{{suffix}: text}}}}` reads it as text",
+    )
+
+
+def _named_text(item: Item, named: MediaType, head: bytes, content: bytes) -> MediaType:
+    """Text whose name says which: it is that, but for what can be told beyond doubt."""
+    if named.name in (kinds.JSON, kinds.JSON_LINES):
+        return MediaType(json_kind(head, content) or named.name)
+    if named.name == kinds.XML and shape_of(head, content) == HTML:
+        return MediaType(HTML)
+    if named.name == TEXT and suffix_of(item) != ".log" and shape_of(head, content) == kinds.MAIL:
+        return _agreed(kinds.MAIL, named)
+    return named

@@ -34,6 +34,7 @@ _ORDERS = {
         "platform",
         "postgresql",
         "pgvector",
+        "weaviate",
         "embedder",
         "readers",
         "splitters",
