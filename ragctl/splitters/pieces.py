@@ -10,38 +10,30 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ragctl.splitters.boundaries import CLAUSE, ITEM, LINE, PARAGRAPH, SENTENCE, WORD
+from ragctl.splitters.boundaries import LINE, SENTENCE
 from ragctl.splitters.token_counts import TokenCounts
 
 if TYPE_CHECKING:
     from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-_FALLBACKS = (PARAGRAPH, ITEM, SENTENCE, LINE, WORD, CLAUSE)
-
 _SENTENCE_OR_LINE = re.compile(f"{SENTENCE}|{LINE}")
 _SCRAP = 4
 """A piece of less than one in so many of the size is a scrap."""
 
-_SEPARATORS = {
-    "text/markdown": (r"\n(?=(?:\*{3,}|-{3,}|_{3,})[ \t]*\n)", *_FALLBACKS),
-    # a directive with all that is indented under it, then any block at the left margin
-    "text/x-rst": (r"\n[ \t]*\n(?=\.\. )", r"\n[ \t]*\n(?=\S)", *_FALLBACKS),
-}
-
 
 def cut(
-    text: str, start: int, end: int, counts: TokenCounts, *, size: int, media_type: str
+    text: str, start: int, end: int, counts: TokenCounts, *, size: int, separators: Sequence[str]
 ) -> list[tuple[int, int]]:
     """Spans of at most `size` (see `TokenCounts.size`) that put together are [start, end).
 
-    A stretch without any separator is cut between tokens.
+    `separators` are regular expressions, the best first. A stretch without any is cut between tokens.
     """
     spans: list[tuple[int, int]] = []
     offset = start
-    for piece in _recursively(text[start:end], start, counts, size, media_type):
+    for piece in _recursively(text[start:end], start, counts, size, separators):
         stop = offset + len(piece)
         while counts.size(offset, stop) > size:
             middle = counts.forward(offset, stop, size)
@@ -55,9 +47,11 @@ def cut(
     return _joined(text, spans, counts, size)
 
 
-def _recursively(span: str, start: int, counts: TokenCounts, size: int, media_type: str) -> list[str]:
+def _recursively(
+    span: str, start: int, counts: TokenCounts, size: int, separators: Sequence[str]
+) -> list[str]:
     splitter = _splitter_class()(
-        separators=list(_SEPARATORS.get(media_type, _FALLBACKS)),
+        separators=list(separators),
         is_separator_regex=True,
         keep_separator="start",
         strip_whitespace=False,
@@ -108,14 +102,18 @@ def _joined(text: str, spans: list[tuple[int, int]], counts: TokenCounts, size: 
             if counts.size(first, end) <= size:
                 out[-1] = (first, end)
                 continue
-            if counts.size(first, stop) * _SCRAP < size:
-                start = _later_cut(text, first, stop, end, counts, size)
+            if is_scrap(counts.size(first, stop), size):
+                start = later_cut(text, first, stop, end, counts, size)
                 out[-1] = (first, start)
         out.append((start, end))
     return out
 
 
-def _later_cut(text: str, first: int, cut: int, end: int, counts: TokenCounts, size: int) -> int:
+def is_scrap(tokens: int, size: int) -> bool:
+    return tokens * _SCRAP < size
+
+
+def later_cut(text: str, first: int, cut: int, end: int, counts: TokenCounts, size: int) -> int:
     """The last good place after `cut` that leaves [first, place) within `size`; `cut` if there is none."""
     limit = counts.forward(first, end, size)
     found = cut

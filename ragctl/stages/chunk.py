@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ragctl.errors import EmptyDocument
 from ragctl.ports import Splitter
@@ -22,4 +23,15 @@ def chunk(
         except Exception as error:
             on_failure(failure_of(document.source, document.path, "chunk", error))
             continue
-        yield chunked
+        yield _in_the_whole(chunked)
+
+
+def _in_the_whole(chunked: ChunkedDocument) -> ChunkedDocument:
+    """Of a segment, with spans that count from the beginning of the whole text."""
+    offset = chunked.document.offset
+    if not offset:
+        return chunked
+    return ChunkedDocument(
+        chunked.document,
+        tuple(replace(one, start=one.start + offset, end=one.end + offset) for one in chunked.chunks),
+    )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ragctl.types import Anchor, Document, Item, ItemKey, Section
+from ragctl.types import Anchor, Block, Document, Item, ItemKey, Section
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -54,7 +54,7 @@ class TextCache:
         if not self._has_any(item):
             return None
         row = self._connection.execute(
-            "SELECT documents FROM ragctl.texts WHERE index_name = %s AND source = %s AND path = %s "
+            "SELECT documents FROM texts WHERE index_name = %s AND source = %s AND path = %s "
             "AND extract = %s AND (digest = %s OR (%s::text IS NULL AND fingerprint = %s))",
             (self._index, item.source, item.path, self._extract, digest, digest, item.fingerprint),
         ).fetchone()
@@ -67,7 +67,7 @@ class TextCache:
         return (item.source, item.path) in self._kept
 
     def _look_up(self) -> set[ItemKey]:
-        every = "SELECT source, path FROM ragctl.texts WHERE index_name = %s AND extract = %s"
+        every = "SELECT source, path FROM texts WHERE index_name = %s AND extract = %s"
         if self._among is None:
             return set(self._connection.execute(every, (self._index, self._extract)).fetchall())
         keys = [source for source, _ in self._among], [path for _, path in self._among]
@@ -92,7 +92,7 @@ class TextCache:
             self._connection.execute("SET LOCAL synchronous_commit = off")
             self._connection.execute(
                 """
-                INSERT INTO ragctl.texts (index_name, extract, source, path, fingerprint, digest, documents)
+                INSERT INTO texts (index_name, extract, source, path, fingerprint, digest, documents)
                 SELECT %s, %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
                 ON CONFLICT (index_name, source, path) DO UPDATE SET
                     extract = excluded.extract, fingerprint = excluded.fingerprint,
@@ -107,7 +107,7 @@ class TextCache:
     def last(self, key: ItemKey) -> list[Document]:
         """What this item gave when it was last read, whatever has become of it; empty if nothing is kept."""
         row = self._connection.execute(
-            "SELECT documents FROM ragctl.texts WHERE index_name = %s AND source = %s AND path = %s",
+            "SELECT documents FROM texts WHERE index_name = %s AND source = %s AND path = %s",
             (self._index, *key),
         ).fetchone()
         item = Item(*key, uri="", fingerprint="")
@@ -116,7 +116,7 @@ class TextCache:
     def forget(self, items: list[ItemKey]) -> int:
         """Removes the entries of these items; returns how many there were."""
         return self._connection.execute(
-            "DELETE FROM ragctl.texts WHERE index_name = %s "
+            "DELETE FROM texts WHERE index_name = %s "
             "AND (source, path) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
             (self._index, [source for source, _ in items], [path for _, path in items]),
         ).rowcount
@@ -131,6 +131,6 @@ def _entry(document: Document) -> dict[str, Any]:
 def _document(entry: dict[str, Any], item: Item) -> Document:
     sections = tuple(Section(one["start"], one["end"], tuple(one["headings"])) for one in entry["sections"])
     anchors = tuple(Anchor(**one) for one in entry["anchors"])
-    return Document(
-        **{**entry, "source": item.source, "item": item.path, "sections": sections, "anchors": anchors}
-    )
+    blocks = tuple(Block(**one) for one in entry.get("blocks", ()))  # earlier releases had none
+    parts = {"sections": sections, "anchors": anchors, "blocks": blocks}
+    return Document(**{**entry, "source": item.source, "item": item.path, **parts})
