@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from ragctl.run.looking.audit import RunHistory, RunView
     from ragctl.run.looking.run_difference import RunComparison
 
+STATUSES = ("grounded", "partial", "none")
+"""Of answers, see `types.Answer`."""
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -29,7 +31,7 @@ def print_history(found: RunHistory) -> None:
 def _outcome(run: dict[str, Any]) -> str:
     """`5 added, 2 failed, 31 chunks`: what was not nothing; why it ended, if it was not completed."""
     counts = run["counts"] or {}
-    names = ("added", "changed", "deleted", "failed", "chunks", "embedded")
+    names = ("questions", "added", "changed", "deleted", "failed", "chunks", "embedded", *STATUSES)
     parts = [f"{counts[name]:,} {name}" for name in names if counts.get(name)]
     if run["error"]:
         parts.append(run["error"]["message"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,16 +21,26 @@ class Action(StrEnum):
     LIST = "list"
     SHOW = "show"
     DIFF = "diff"
+    COMPARE = "compare"
+    EXPORT = "export"
     ABANDON = "abandon"
 
 
-_NAMES_TAKEN = {Action.LIST: 0, Action.SHOW: 1, Action.DIFF: 2, Action.ABANDON: 1}
+# How many runs each takes: at least, and at most.
+_NAMES_TAKEN = {
+    Action.LIST: (0, 0),
+    Action.SHOW: (1, 1),
+    Action.DIFF: (2, 2),
+    Action.COMPARE: (2, 100),
+    Action.EXPORT: (0, 100),
+    Action.ABANDON: (1, 1),
+}
 
 
 def register(app: typer.Typer) -> None:
     app.command(
         "runs",
-        short_help="Print what runs did, compare two, or end one.",
+        short_help="Print what runs did, compare them, or end one.",
         epilog="Example: ragctl runs docs.yaml show last",
     )(runs)
 
@@ -37,13 +48,17 @@ def register(app: typer.Typer) -> None:
 def runs(
     spec: SpecArgument,
     action: Annotated[
-        str, typer.Argument(metavar="ACTION", help="list, show, diff or abandon.", show_default=True)
+        str,
+        typer.Argument(
+            metavar="ACTION", help="list, show, diff, compare, export or abandon.", show_default=True
+        ),
     ] = Action.LIST.value,
     run: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="RUN",
-            help="A run's name, the beginning of it, or last. show and abandon take one, diff takes two.",
+            help="A run's name, the beginning of it, or last. show and abandon take one, diff takes two, "
+            "compare two evaluations or more, the first of them as the baseline.",
             show_default=False,
         ),
     ] = None,
@@ -51,13 +66,32 @@ def runs(
         int | None,
         typer.Option(metavar="N", min=1, help="List only the newest N.", show_default=False),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With compare: the metric; the first of the first evaluation's if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            help="With export: FILE.csv or FILE.parquet, where the evaluations go; CSV on stdout otherwise.",
+            show_default=False,
+        ),
+    ] = None,
     output: FormatOption = Format.TABLE,
     overrides: SetOption = None,
 ) -> None:
-    """Print what runs on the index did, compare two of them, or end one for good."""
+    """Print what runs on the index did, compare them, or end one for good."""
     names = run or []
     chosen = _action(action)
     _check_call(chosen, names, last)
+    _check_options(chosen, metric, out)
     loaded = load(spec, overrides)
     if chosen is Action.LIST:
         _list(loaded, last, output)
@@ -65,6 +99,10 @@ def runs(
         _show(loaded, names[0], output)
     elif chosen is Action.DIFF:
         _diff(loaded, names[0], names[1], output)
+    elif chosen is Action.COMPARE:
+        _compare(loaded, names, metric, output)
+    elif chosen is Action.EXPORT:
+        _export(loaded, names, out)
     else:
         _abandon(loaded, names[0], output)
 
@@ -81,14 +119,21 @@ def _action(name: str) -> Action:
 
 
 def _check_call(action: Action, names: list[str], last: int | None) -> None:
-    wanted = _NAMES_TAKEN[action]
-    if len(names) != wanted:
-        number = ("no run", "one run", "two runs")[wanted]
+    least, most = _NAMES_TAKEN[action]
+    if not least <= len(names) <= most:
+        number = ("no run", "one run", "two runs" if most == least else "two runs or more")[least]
         raise UsageError(
             f"{action} takes {number}, not {len(names)}", hint="ragctl runs SPEC list shows their names"
         )
     if last is not None and action is not Action.LIST:
         raise UsageError("--last goes with list")
+
+
+def _check_options(action: Action, metric: str | None, out: Path | None) -> None:
+    if metric is not None and action is not Action.COMPARE:
+        raise UsageError("--metric goes with compare")
+    if out is not None and action is not Action.EXPORT:
+        raise UsageError("--out goes with export")
 
 
 def _list(loaded: LoadedSpec, last: int | None, output: Format) -> None:
@@ -125,6 +170,28 @@ def _diff(loaded: LoadedSpec, a: str, b: str, output: Format) -> None:
         print_json(comparison.as_json())
     else:
         print_comparison(comparison)
+
+
+def _compare(loaded: LoadedSpec, names: list[str], metric: str | None, output: Format) -> None:
+    from ragctl.cli.evaluation_tables import print_comparison
+    from ragctl.cli.output import print_json
+    from ragctl.run.composition import Composition
+    from ragctl.run.evaluating.comparison import compare_kept, comparison_json
+
+    with Composition(loaded) as composition:
+        comparison, facts = compare_kept(composition, names, metric)
+    if output is Format.JSON:
+        print_json(comparison_json(comparison, facts))
+    else:
+        print_comparison(comparison, facts)
+
+
+def _export(loaded: LoadedSpec, names: list[str], out: Path | None) -> None:
+    from ragctl.run.composition import Composition
+    from ragctl.run.evaluating.exported import export_evaluations
+
+    with Composition(loaded) as composition:
+        export_evaluations(composition, names, out)
 
 
 def _abandon(loaded: LoadedSpec, name: str, output: Format) -> None:

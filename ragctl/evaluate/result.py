@@ -39,7 +39,10 @@ class Outcome:
 
 
 def measured(outcomes: Sequence[Outcome], metrics: Sequence[str]) -> dict[str, Any]:
-    """`metrics`, `latency_ms`, `cost_usd`, `cost_usd_per_question` and `per_question` of a result.
+    """What is measured: a part of a result.
+
+    Its keys: `metrics`, `metric_names` (in order, for stores that keep none), `latency_ms`, `cost_usd`,
+    `cost_usd_per_question` and `per_question`.
 
     Metrics of retrieval are over the questions that have judgements, those of answers over the questions
     that have right answers, or were answered.
@@ -67,6 +70,7 @@ def measured(outcomes: Sequence[Outcome], metrics: Sequence[str]) -> dict[str, A
             )._asdict()
             for name in names
         },
+        "metric_names": list(names),
         "latency_ms": {"p50": _quantile(outcomes, 0.5), "p95": _quantile(outcomes, 0.95)},
         "cost_usd": total,
         "cost_usd_per_question": None if total is None or not costs else total / len(costs),

@@ -113,6 +113,42 @@ def test_top_is_handed_on_and_verbose_names_the_run(fake: FakeAirflow, spec: Pat
     assert re.search(r"started manual__\S+ of far_ask: http://127.0.0.1:\d+/dags/far_ask/runs/", called.err)
 
 
+def test_conditions_and_a_conversation_are_handed_on(fake: FakeAirflow, spec: Path, tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": f"turn {n}"} for n in range(24)]
+    history = tmp_path / "history.jsonl"
+    history.write_text("".join(json.dumps(turn) + "\n" for turn in turns), encoding="utf-8")
+    conditions = ("--where", "year>=2024", "--where", "source=docs")
+    assert ask(fake, spec, "why", *conditions, "--history", str(history)).code == 0
+    assert fake.confs == [{"question": "why", "where": ["year>=2024", "source=docs"], "history": turns[-20:]}]
+    wrong = ask(fake, spec, "why", "--where", "year")
+    assert (wrong.code, "--where" in wrong.err) == (2, True)
+    history.write_text(json.dumps({"role": "user", "content": "x" * 20_001}) + "\n", encoding="utf-8")
+    long = ask(fake, spec, "why", "--history", str(history))
+    assert (long.code, "'history' must be" in long.err) == (2, True)
+    assert len(fake.confs) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        (("--chat",), "--history hands a conversation to one question"),
+        (("--questions", "{file}", "--out", "{file}.out"), "--format json > FILE keeps the results"),
+        (("--questions", "{file}", "--parallel", "2"), "in its own tasks"),
+        (("why", "--max-cost", "1"), "share no budget"),
+    ],
+)
+def test_what_no_run_takes_is_refused_with_the_reason(
+    fake: FakeAirflow, spec: Path, tmp_path: Path, option: tuple[str, ...], reason: str
+) -> None:
+    file = tmp_path / "questions.txt"
+    file.write_text("why\n", encoding="utf-8")
+    called = ask(fake, spec, *(one.format(file=file) for one in option))
+    assert called.code == 2
+    assert "cannot be given together with --airflow" in called.err
+    assert reason in called.err
+    assert fake.confs == []
+
+
 def test_the_table_is_that_of_a_local_run(fake: FakeAirflow, spec: Path) -> None:
     called = ask(fake, spec, "passage")
     assert called.code == 0
