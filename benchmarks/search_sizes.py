@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from lexical import DATA, Exact, asked_counts, document_of, judged, recall, stored_counts
 
+from ragctl.conditions import Condition
 from ragctl.embedded.server import EmbeddedServer
 from ragctl.providers.local.encoder import LocalEmbedder
 from ragctl.spec.ask_settings import QuerySettings
@@ -36,7 +37,7 @@ from ragctl.stages.dedupe import dedupe
 from ragctl.stages.query import query
 from ragctl.stores.pgvector import PgVectorStore
 from ragctl.stores.pgvector_hnsw import INDEX_FROM
-from ragctl.types import Chunk, Condition, EmbeddedDocument, Hit
+from ragctl.types import Chunk, EmbeddedDocument, Hit
 
 REAL, ASKED, NEAR = 3_000, 200, 10
 CHUNKS_OF_DOCUMENT = 10

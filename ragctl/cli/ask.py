@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
-from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ragctl.cli.airflow_option import AirflowOption
+from ragctl.cli.ask_many import answer_all, print_documents, read_questions
 from ragctl.cli.conversation import Conversation, chat, read_history
 from ragctl.cli.options import Format, FormatOption, SetOption, SpecArgument, VerboseOption, load
-from ragctl.errors import ExitCode, TooManyFailures, UsageError
+from ragctl.cli.results import Look, print_result
+from ragctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ragctl.run.answering.ask import Asker
-    from ragctl.run.answering.asked import AskResult, Unanswered
+    from ragctl.run.answering.ask_run import AskRun
+    from ragctl.run.answering.asked import AskResult
+    from ragctl.run.composition import Composition
     from ragctl.spec.load import LoadedSpec
-    from ragctl.types import Hit, Message
-
-
-@dataclass(frozen=True)
-class Look:
-    """How results are printed."""
-
-    output: Format
-    full: bool
-    explain: bool
-    hits: bool = False
+    from ragctl.types import Message
 
 
 @dataclass(frozen=True)
@@ -42,6 +33,7 @@ class Wanted:
 
     `turns`: of the conversation before. `out`: where the results of many go, None for stdout; `parallel`: how
     many of them are asked at the same time. `where`: conditions on the documents, as they were written.
+    `max_cost_usd`: the most that models may cost, all questions together.
     """
 
     question: str | None
@@ -51,6 +43,7 @@ class Wanted:
     out: Path | None = None
     parallel: int = 1
     where: tuple[str, ...] = ()
+    max_cost_usd: float | None = None
 
 
 def register(app: typer.Typer) -> None:
@@ -120,6 +113,12 @@ def ask(
     parallel: Annotated[
         int, typer.Option(metavar="N", min=1, max=64, help="With --questions: ask N at the same time.")
     ] = 1,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            metavar="USD", min=0, help="Stop before the request that might make all of it cost more."
+        ),
+    ] = None,
     sensitive: Annotated[
         bool,
         typer.Option(
@@ -135,29 +134,34 @@ def ask(
     _refuse_what_does_not_fit(question, questions, history, chat=chatting, out=out, parallel=parallel)
     if airflow is not None:
         from ragctl.cli.airflow_option import refuse_beside_airflow
+        from ragctl.cli.ask_in_airflow import refuse_what_no_run_takes
 
-        alone = {
-            "--where": where,
-            "--history": history,
-            "--chat": chatting,
-            "--out": out,
-            "--parallel": parallel > 1,
-        }
-        refuse_beside_airflow({"--set": overrides, **alone})
+        refuse_beside_airflow({"--set": overrides})
+        refuse_what_no_run_takes(chat=chatting, out=out, parallel=parallel, max_cost=max_cost)
     look = Look(output, full, explain, show_hits)
     loaded = load(spec, overrides)
     asked = list(read_questions(questions)) if questions is not None else []
     if questions is not None and not asked:
         raise UsageError("there is no question in it", where=str(questions))
+    turns = read_history(history) if history is not None else []
     if airflow is None:
-        turns = read_history(history) if history is not None else []
-        wanted = Wanted(question, asked, turns, chatting, out, parallel, tuple(where or ()))
+        wanted = Wanted(question, asked, turns, chatting, out, parallel, tuple(where or ()), max_cost)
         _ask_here(loaded, wanted, top, look, sensitive=sensitive)
         return
     from ragctl.cli.ask_in_airflow import ask_in_airflow
 
-    documents = ask_in_airflow(airflow, loaded, question, asked, top, sensitive=sensitive, verbose=verbose)
-    _print_documents(documents, look, among=len(asked))
+    documents = ask_in_airflow(
+        airflow,
+        loaded,
+        question,
+        asked,
+        top,
+        sensitive=sensitive,
+        where=where or [],
+        history=turns,
+        verbose=verbose,
+    )
+    print_documents(documents, look, among=len(asked))
 
 
 def _refuse_what_does_not_fit(
@@ -189,12 +193,32 @@ def _ask_here(loaded: LoadedSpec, wanted: Wanted, top: int | None, look: Look, *
         conditions = conditions_of(wanted.where, option="--where")
         asker = Asker(composition, top_n=top, sensitive=sensitive, where=conditions)
         _talk_about(asker, loaded)
-        if wanted.chat:
-            chat(asker, wanted.turns, lambda one, typed, said: _ask_one(one, typed, said, look))
-        elif wanted.question is not None:
-            _ask_one(asker, wanted.question, Conversation(wanted.turns), look)
+        if wanted.questions:
+            answer_all(
+                composition,
+                asker,
+                wanted.questions,
+                look,
+                out=wanted.out,
+                parallel=wanted.parallel,
+                max_cost_usd=wanted.max_cost_usd,
+            )
         else:
-            _answer_all(asker, wanted, look)
+            _converse(composition, asker, wanted, look)
+
+
+def _converse(composition: Composition, asker: Asker, wanted: Wanted, look: Look) -> None:
+    """One question, or as many as are typed; a run with a record only where there is a limit to its cost."""
+    from ragctl.run.answering.ask_run import AskRun
+
+    limited = wanted.max_cost_usd is not None
+    asked = None if wanted.chat else (1,)
+    run = AskRun(composition, asker, asked=asked, max_cost_usd=wanted.max_cost_usd) if limited else None
+    with run or nullcontext():
+        if wanted.question is not None:
+            _ask_one(asker, wanted.question, Conversation(wanted.turns), look, run)
+        else:
+            chat(asker, wanted.turns, lambda one, typed, said: _ask_one(one, typed, said, look, run))
 
 
 def _talk_about(asker: Asker, loaded: LoadedSpec) -> None:
@@ -214,7 +238,7 @@ def _talk_about(asker: Asker, loaded: LoadedSpec) -> None:
         talk(f"note: {asker.foreign}")
 
 
-def _ask_one(asker: Asker, question: str, said: Conversation, look: Look) -> AskResult:
+def _ask_one(asker: Asker, question: str, said: Conversation, look: Look, run: AskRun | None) -> AskResult:
     """Asks, and prints what comes; on a terminal, the answer while it is written."""
     from ragctl.cli.answers import Stream
 
@@ -225,153 +249,7 @@ def _ask_one(asker: Asker, question: str, said: Conversation, look: Look) -> Ask
     finally:
         if stream is not None:
             stream.end()
-    _print_result(result, look, streamed=stream is not None and stream.shown)
+    if run is not None:
+        run.count(result)
+    print_result(result, look, streamed=stream is not None and stream.shown)
     return result
-
-
-def read_questions(path: Path) -> Iterator[str]:
-    """The questions of a file, blank lines left out; `-` is stdin.
-
-    Raises:
-        UsageError: the file cannot be read, or a line of JSON has no text under `question`.
-    """
-    try:
-        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"cannot read the questions: {error.strerror}", where=str(path)) from error
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError("the questions are not UTF-8", where=f"{path}:{line}") from error
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield _question(line.strip(), f"{path}:{number}")
-
-
-def _question(line: str, where: str) -> str:
-    if not line.startswith("{"):
-        return line
-    try:
-        question = json.loads(line).get("question")
-    except json.JSONDecodeError as error:
-        raise UsageError(f"not a line of JSON: {error.msg}", where=f"{where}:{error.colno}") from error
-    except RecursionError:
-        raise UsageError("not a line of JSON: it is nested too deeply", where=where) from None
-    if not isinstance(question, str):
-        raise UsageError('the object has no text under the key "question"', where=where)
-    return question
-
-
-def _answer_all(asker: Asker, wanted: Wanted, look: Look) -> None:
-    from ragctl.run.answering.asked import Unanswered
-    from ragctl.run.answering.batch import ResultsFile, answer_each
-
-    total = len(wanted.questions)
-    if wanted.out is None:
-        failed = 0
-        for result in answer_each(asker, wanted.questions, parallel=wanted.parallel):
-            failed += isinstance(result, Unanswered)
-            _print_result(result, look)
-        _end(failed, total)
-        return
-    with ResultsFile(wanted.out, wanted.questions) as results:
-        there = results.done
-        for result in answer_each(asker, wanted.questions[there:], parallel=wanted.parallel):
-            results.add(result.as_json())
-        _talk_about_file(wanted.out, total, there)
-        _end(results.failed, total)
-
-
-def _talk_about_file(out: Path, total: int, there: int) -> None:
-    from ragctl.cli.output import counted, talk
-
-    before = f", {there:,} of them before" if there else ""
-    talk(f"{out}: {counted(total, 'result')}{before}")
-
-
-def _print_documents(documents: Iterator[dict[str, Any]], look: Look, *, among: int) -> None:
-    """The same for results that came as the documents of `--format json`."""
-    from ragctl.airflow.documents import ask_result
-    from ragctl.cli.output import print_json
-
-    failed = 0
-    for document in documents:
-        failed += "error" in document
-        if look.output is Format.JSON:
-            print_json(document)
-        else:
-            _print_result(ask_result(document), look)
-    _end(failed, among)
-
-
-def _end(failed: int, among: int) -> None:
-    from ragctl.cli.output import report_error
-
-    if failed:
-        # The stream on stdout has said it for each question; one more object would be no answer.
-        report_error(TooManyFailures(f"{failed:,} of {among:,} questions failed"), [])
-        raise typer.Exit(int(ExitCode.TOO_MANY_FAILURES))
-
-
-def _print_result(result: AskResult | Unanswered, look: Look, *, streamed: bool = False) -> None:
-    from ragctl.cli.output import data_console, print_json
-    from ragctl.run.answering.asked import Unanswered
-
-    if look.output is Format.JSON:
-        print_json(result.as_json())
-        return
-    console = data_console()
-    if not streamed:
-        console.print(result.question, style="bold", markup=False)
-    if isinstance(result, Unanswered):
-        console.print(f"  error: {result.error}\n", markup=False)
-        return
-    _talk_about_result(result)
-    if result.answer is not None:
-        from ragctl.cli.answers import print_answer
-
-        print_answer(console, result, streamed=streamed)
-    if result.answer is None or look.hits:
-        if not result.hits:
-            console.print("  nothing found", markup=False)
-        for hit in result.hits:
-            _print_hit(console, hit, result.question, look.full)
-    if look.explain:
-        from ragctl.cli.explain import print_explanation
-
-        print_explanation(console, result)
-
-
-def _talk_about_result(result: AskResult) -> None:
-    from ragctl.cli.output import talk
-
-    for note in result.notes:
-        talk(f"note: {note['step']}: {note['message']}")
-
-
-def _print_hit(console: Console, hit: Hit, question: str, full: bool) -> None:
-    from rich.text import Text
-
-    from ragctl.cli.output import one_line, print_indented, visible
-    from ragctl.cli.passages import excerpt, marked, question_stems, reflowed
-
-    stems = question_stems(question)
-    colour = console.color_system is not None and not console.no_color
-    line = f":{hit.line}" if hit.line is not None else ""
-    heading = " > ".join(hit.headings) or hit.title
-    passage = reflowed(visible(hit.text))
-    console.print()
-    print_indented(console, Text(one_line(heading), style="bold"), first=f"{hit.rank:>2}. ")
-    place = Text.assemble((one_line(f"{hit.source}: {hit.document}{line}"), "cyan"), f"   {_trail(hit)}")
-    print_indented(console, place)
-    print_indented(console, marked(passage if full else excerpt(passage, stems), stems, colour=colour))
-    for other in hit.duplicates:
-        if (other["source"], other["document"]) == (hit.source, hit.document):
-            continue  # it overlaps what is shown
-        print_indented(console, Text(one_line(f"the same text: {other['source']}: {other['document']}")))
-
-
-def _trail(hit: Hit) -> str:
-    found = {name: step for name, step in hit.trail.items() if "rank" in step}
-    steps = ", ".join(f"{name} #{step['rank']} {step['score']:.3f}" for name, step in found.items())
-    return f"score {hit.score:.3f} ({steps})"

@@ -31,6 +31,7 @@ def print_explanation(console: Console, result: AskResult) -> None:
     if result.hits:
         console.print()
         console.print(_table(result.hits))
+        _print_by_version(console, result.hits)
     for hit in result.left_out:
         console.print(_plain(one_line(f"left out, as it does not help: {hit.source}: {hit.document}")))
     console.print()
@@ -59,7 +60,6 @@ def _table(hits: list[Hit]) -> Any:
     for name in searches:
         table.add_column(name, justify="right", no_wrap=True)
     columns = {
-        "versions": any(_versions(hit) for hit in hits),
         "verify": any("verify" in hit.trail for hit in hits),
         "folded": any(hit.duplicates for hit in hits),
     }
@@ -71,7 +71,6 @@ def _table(hits: list[Hit]) -> Any:
         line = f":{hit.line}" if hit.line is not None else ""
         place = one_line(f"{hit.source}: {hit.document}{line}")
         more = {
-            "versions": " ".join(map(str, _versions(hit))),
             "verify": str(hit.trail.get("verify", {}).get("verdict", "")),
             "folded": str(len(hit.duplicates) or ""),
         }
@@ -81,15 +80,32 @@ def _table(hits: list[Hit]) -> Any:
     return table
 
 
-def _versions(hit: Hit) -> list[int]:
-    """Numbers of the versions that found it; none where there is but one."""
-    found = {
-        one["version"]
-        for step in hit.trail.values()
+def _print_by_version(console: Console, hits: list[Hit]) -> None:
+    """Each hit's rank in each search for each version; nothing where there is but one version."""
+    from rich.table import Table
+
+    ranks = [_ranks(hit) for hit in hits]
+    columns = sorted({column for one in ranks for column in one})
+    if len({version for _, version in columns}) < 2:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("#", justify="right")
+    for name, version in columns:
+        table.add_column(f"{name} {version}", justify="right")
+    for hit, found in zip(hits, ranks, strict=True):
+        table.add_row(str(hit.rank), *(str(found.get(column, "")) for column in columns))
+    console.print("\nranks by search and version", markup=False)
+    console.print(table)
+
+
+def _ranks(hit: Hit) -> dict[tuple[str, int], int]:
+    """(search, number of the version) → rank."""
+    return {
+        (name, one["version"]): one["rank"]
+        for name, step in hit.trail.items()
         for one in step.get("versions", [step])
         if "version" in one
     }
-    return sorted(found)
 
 
 def _plain(text: str) -> Any:

@@ -293,7 +293,9 @@ def _plain(value: object) -> str:
     return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
-def _size(count: int) -> str:
+def _size(count: int | None) -> str:
+    if count is None:
+        return "size unknown"
     number = float(count)
     for unit in _UNITS:
         if number < 1000 or unit == _UNITS[-1]:

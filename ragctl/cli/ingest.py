@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -212,10 +213,11 @@ def _print_report(report: IngestReport) -> None:
         lines.append("  stopped before the end; the next run goes on from here")
     elif not report.published:
         lines.append("  not published: the generation that was active before is still the one that is asked")
-    for source, document, reason in report.skipped[:SKIPPED_SHOWN]:
-        lines.append(f"  skipped    {source}: {document}: {reason}")
-    if len(report.skipped) > SKIPPED_SHOWN:
-        lines.append(f"  skipped    and {len(report.skipped) - SKIPPED_SHOWN:,} more; ragctl show lists them")
+    lines += _formats(report)
+    lines += [
+        f"  note       {source}: {document}: {note}" for source, document, note in report.tally.mislabelled
+    ]
+    lines += _skipped(report)
     for failure in report.failures:
         known = " (known, not tried again)" if failure.known else ""
         known += " (ignored)" if report.ignored(failure) else ""
@@ -224,6 +226,31 @@ def _print_report(report: IngestReport) -> None:
         )
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
+
+
+def _formats(report: IngestReport) -> list[str]:
+    """What was read, by format; nothing where there is one format and all of it was read."""
+    rows = report.tally.as_json()
+    if len(rows) < 2 and not any(row["skipped"] or row["failed"] for row in rows):
+        return []
+    lines = ["  formats         items    read  skipped  failed  seconds"]
+    for row in rows:
+        counts = f"{row['items']:>5,}  {row['read']:>6,}  {row['skipped']:>7,}  {row['failed']:>6,}"
+        lines.append(f"                  {counts}  {row['seconds']:>7.1f}  {row['format']}")
+    return lines
+
+
+def _skipped(report: IngestReport) -> list[str]:
+    """The first few by name, and the others by reason."""
+    lines = [
+        f"  skipped    {source}: {document}: {reason}"
+        for source, document, reason in report.skipped[:SKIPPED_SHOWN]
+    ]
+    others = Counter(reason for _, _, reason in report.skipped[SKIPPED_SHOWN:])
+    if others:
+        lines.append(f"  skipped    and {others.total():,} more; ragctl show lists them:")
+        lines += [f"             {count:,}: {reason}" for reason, count in others.most_common(SKIPPED_SHOWN)]
+    return lines
 
 
 def _money(dollars: float | None) -> str:

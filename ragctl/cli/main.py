@@ -13,7 +13,21 @@ from typing import Annotated
 import typer
 
 from ragctl import __version__
-from ragctl.cli import ask, check, doctor, export_dag, forget, index, ingest, init, plan, runs, show
+from ragctl.cli import (
+    ask,
+    check,
+    doctor,
+    evaluate,
+    export_dag,
+    forget,
+    index,
+    ingest,
+    init,
+    plan,
+    preview,
+    runs,
+    show,
+)
 from ragctl.errors import ExitCode, MissingPackage, RagctlError, UsageError
 
 EPILOG = (
@@ -48,7 +62,21 @@ def _ragctl(
     pass
 
 
-for command in (init, check, plan, ingest, ask, show, index, doctor, runs, forget, export_dag):
+for command in (
+    init,
+    check,
+    plan,
+    ingest,
+    ask,
+    show,
+    preview,
+    evaluate,
+    index,
+    doctor,
+    runs,
+    forget,
+    export_dag,
+):
     command.register(app)
 
 

@@ -15,6 +15,8 @@ ASK_STAGES: tuple[StageName, ...] = ("rephrase", "query", "dedupe", "rank", "ans
 LONGEST_QUESTION = 4_000
 MOST_QUESTIONS = 100
 MOST_PASSAGES = 1_000
+MOST_CONDITIONS, LONGEST_CONDITION = 20, 1_000
+MOST_TURNS, LONGEST_TURN = 20, 20_000
 
 
 def ask_parts(wanted: Wanted) -> DagParts:
@@ -85,6 +87,33 @@ _ARGUMENTS: dict[str, Value] = {
                 "type": "boolean",
                 "description": "The questions are sensitive: no model outside this machine and the allowed "
                 "hosts may read them.",
+            },
+        ),
+        "where": Call(
+            "Param",
+            (None,),
+            {
+                "type": Code('["array", "null"]'),
+                "items": {"type": "string", "minLength": 1, "maxLength": LONGEST_CONDITION},
+                "maxItems": MOST_CONDITIONS,
+                "description": "Conditions on the documents, such as year>=2024.",
+            },
+        ),
+        "history": Call(
+            "Param",
+            (None,),
+            {
+                "type": Code('["array", "null"]'),
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "role": {"enum": Code('["user", "assistant"]')},
+                        "content": {"type": "string", "maxLength": LONGEST_TURN},
+                    },
+                    "required": Code('["role", "content"]'),
+                },
+                "maxItems": MOST_TURNS,
+                "description": "The conversation before the one question, oldest turn first.",
             },
         ),
         "top_n": Call(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,11 @@ from ragctl.export.head import LockFile, constant, head
 from ragctl.export.imports import Import, import_lines
 from ragctl.export.kinds import dag_id, parts_of
 from ragctl.export.needs import Need, needs_of
-from ragctl.export.options import ExportOptions
+from ragctl.export.options import ExportOptions, Kind
 from ragctl.export.python_text import Call, Code, Value, indented, spelled, with_long_lines_marked
 from ragctl.export.refusals import refuse
 from ragctl.export.task_text import FOR_GOOD, WITHOUT_AIRFLOW
-from ragctl.spec.embedded_spec import lock_to_embed
+from ragctl.spec.embedded_spec import lock_to_embed, prompts_to_embed
 from ragctl.spec.load import LoadedSpec
 from ragctl.spec.lock import lock_path
 
@@ -40,17 +41,17 @@ def export_dag(loaded: LoadedSpec, options: ExportOptions) -> DagFile:
     """The DAG of a spec and of the lock beside it.
 
     Raises:
-        SpecError: no DAG can be made of it; see `refuse`.
+        SpecError: no DAG can be made of it, see `refuse`; or a prompt that goes with it cannot be read.
         LockBroken: the lock cannot be read, or is another spec's.
     """
-    lock = lock_file(loaded)
+    lock, prompts = lock_file(loaded), embedded_prompts(loaded, options)
     parts = parts_of(Wanted(loaded.spec, options))
-    refuse(loaded, parts, options)
+    refuse(loaded, parts, options, prompts)
     needs = needs_of(loaded.spec, parts, options)
     name = dag_id(loaded.spec.name, options.kind)
     code = [
         *import_lines(parts.imports | _imports(parts, options)),
-        *_constants(loaded, options, lock, parts),
+        *_constants(loaded, options, lock, prompts, parts),
         "",
         "",
         *_function(name, loaded, options, parts),
@@ -72,6 +73,15 @@ def lock_file(loaded: LoadedSpec) -> LockFile | None:
     return LockFile(hashlib.sha256(data).hexdigest(), content)
 
 
+def embedded_prompts(loaded: LoadedSpec, options: ExportOptions) -> dict[str, str]:
+    """The prompts that go with an embedded spec, by their files: those of a DAG that asks.
+
+    Raises:
+        SpecError: one cannot be read.
+    """
+    return prompts_to_embed(loaded) if options.embed_spec and options.kind is Kind.ASK else {}
+
+
 def _imports(parts: DagParts, options: ExportOptions) -> set[Import]:
     found = set()
     if options.base == "file":
@@ -89,7 +99,11 @@ def _imports(parts: DagParts, options: ExportOptions) -> set[Import]:
 
 
 def _constants(
-    loaded: LoadedSpec, options: ExportOptions, lock: LockFile | None, parts: DagParts
+    loaded: LoadedSpec,
+    options: ExportOptions,
+    lock: LockFile | None,
+    prompts: Mapping[str, str],
+    parts: DagParts,
 ) -> list[str]:
     path = 'str(Path(__file__).resolve().parent / EXPORTED["spec"])'
     spec: dict[str, Value] = {
@@ -99,9 +113,11 @@ def _constants(
     if options.embed_spec:
         spec["embedded"] = _plain(loaded.spec.model_dump(mode="json"))
         spec["lock"] = None if lock is None else _plain(lock.content)
+    if prompts:
+        spec["prompts"] = dict(prompts)
     lines = [
         "# What this file was made of and with; `ragctl export-dag SPEC --check` reads it.",
-        *spelled("EXPORTED = ", constant(options, loaded.digest, lock)),
+        *spelled("EXPORTED = ", constant(options, loaded.digest, lock, prompts)),
         *spelled("SPEC = ", spec),
         *parts.constants,
     ]

@@ -12,8 +12,8 @@ from typing import Any
 
 from ragctl import __version__
 from ragctl.errors import ExportDrift, UsageError
-from ragctl.export.dag_file import export_dag, lock_file
-from ragctl.export.head import command_line
+from ragctl.export.dag_file import embedded_prompts, export_dag, lock_file
+from ragctl.export.head import command_line, digest_of
 from ragctl.export.options import ExportOptions
 from ragctl.spec.load import LoadedSpec, load_spec
 
@@ -85,6 +85,7 @@ def _moved(exported: ExportedFile, loaded: LoadedSpec, options: ExportOptions) -
     found = [
         ("the spec", constant.get("spec_sha256"), loaded.digest),
         ("the lock", constant.get("lock_sha256"), lock.sha256 if lock else None),
+        ("a prompt", constant.get("prompts_sha256"), digest_of(embedded_prompts(loaded, options))),
     ]
     moved: list[Moved] = [one for one in found if one[1] != one[2]]
     if version := _version(constant):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,14 +44,23 @@ def head(
     return [*lines, quotes]
 
 
-def constant(options: ExportOptions, digest: str, lock: LockFile | None) -> dict[str, Any]:
+def constant(
+    options: ExportOptions, digest: str, lock: LockFile | None, prompts: Mapping[str, str]
+) -> dict[str, Any]:
     """`EXPORTED`: what the file was made of and with, as `--check` reads it."""
     return {
         "ragctl": __version__,
         **options.as_constant(),
         "spec_sha256": digest,
         "lock_sha256": None if lock is None else lock.sha256,
+        **({"prompts_sha256": digest_of(prompts)} if prompts else {}),
     }
+
+
+def digest_of(prompts: Mapping[str, str]) -> str | None:
+    """SHA-256 (hex) of embedded prompts and their names; None if there are none."""
+    text = json.dumps(dict(prompts), sort_keys=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest() if prompts else None
 
 
 def _lock_facts(lock: LockFile | None) -> list[str]:

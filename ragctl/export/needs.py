@@ -14,6 +14,7 @@ from ragctl.export.schedule_text import in_deployments_zone
 from ragctl.export.steps import Step
 from ragctl.spec.addresses import is_url
 from ragctl.spec.model import Spec
+from ragctl.spec.prompt_files import prompt_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,13 @@ class Need:
 def needs_of(spec: Spec, parts: DagParts, options: ExportOptions) -> list[Need]:
     """All needs of a DAG, none twice."""
     found = [
-        *_packages(parts, options),
+        *_packages(spec, parts, options),
         *_connections(spec, parts),
         *_variables(spec, parts),
         *_names(parts),
         *_places(parts, options),
         *_folders(spec, parts, options),
+        *_prompts(spec, parts, options),
         *_settings(spec, options),
     ]
     merged: dict[tuple[str, str], Need] = {}
@@ -73,12 +75,13 @@ def is_local(work_dir: str) -> bool:
     return not is_url(work_dir) or work_dir.startswith(("file:", "memory:"))
 
 
-def _packages(parts: DagParts, options: ExportOptions) -> Iterator[Need]:
+def _packages(spec: Spec, parts: DagParts, options: ExportOptions) -> Iterator[Need]:
     yield Need("package", f"apache-airflow>={options.airflow_version}")
     yield Need("package", "apache-airflow-providers-standard")
     inside, _ = _divided(parts.steps)
     if inside:
-        yield Need("package in Airflow's own Python", f"ragctl=={__version__}", inside)
+        extra = "[weaviate]" if spec.store.type == "weaviate" else ""
+        yield Need("package in Airflow's own Python", f"ragctl{extra}=={__version__}", inside)
     pods = tuple(step.name for step in parts.steps if step.settings.kubernetes is not None)
     if pods:
         name = "apache-airflow-providers-cncf-kubernetes"
@@ -167,6 +170,16 @@ def _folders(spec: Spec, parts: DagParts, options: ExportOptions) -> Iterator[Ne
     if readers and options.kind is Kind.INGEST:
         for source in spec.sources:
             yield Need("source directory", source.path, readers, "every worker must see it")
+
+
+def _prompts(spec: Spec, parts: DagParts, options: ExportOptions) -> Iterator[Need]:
+    """They lie beside the spec, wherever that is; in one that the DAG carries, they are with it."""
+    if options.embed_spec or options.kind is not Kind.ASK:
+        return
+    tasks = tuple(step.name for step in parts.steps)
+    for file in dict.fromkeys(prompt_files(spec).values()):
+        advice = "must lie beside the spec wherever these tasks run; --embed-spec puts it into the file"
+        yield Need("prompt file", file, tasks, advice)
 
 
 def _settings(spec: Spec, options: ExportOptions) -> Iterator[Need]:

@@ -11,10 +11,14 @@ from ragctl.export.options import ExportOptions
 from ragctl.spec.load import LoadedSpec
 from ragctl.spec.lock import read_lock
 from ragctl.spec.mistakes import KeyPath, Mistake, looks_secret, spec_error
+from ragctl.spec.prompt_files import prompt_files
 
 
-def refuse(loaded: LoadedSpec, parts: DagParts, options: ExportOptions) -> None:
+def refuse(loaded: LoadedSpec, parts: DagParts, options: ExportOptions, prompts: Mapping[str, str]) -> None:
     """Sees that a DAG of the spec can run, and holds no secret.
+
+    Args:
+        prompts: those that are put into the file, by the files that the spec names.
 
     Raises:
         SpecError: with all that is in the way, each with its place.
@@ -23,6 +27,7 @@ def refuse(loaded: LoadedSpec, parts: DagParts, options: ExportOptions) -> None:
         *_one_machine_only(loaded, parts),
         *_unpinned(loaded),
         *(_secrets(loaded) if options.embed_spec else ()),
+        *_secret_prompts(loaded, prompts),
     ]
     if problems:
         mistakes = [Mistake(loaded.positions.value(path), path, text) for path, text in problems]
@@ -35,16 +40,17 @@ Problem = tuple[KeyPath, str]
 
 
 def _one_machine_only(loaded: LoadedSpec, parts: DagParts) -> Iterator[Problem]:
-    if loaded.spec.store.dsn_env is not None:
+    variable, key = loaded.spec.database
+    if variable is not None:
         return
     if not loaded.spec.airflow.single_host:
         text = (
             "is not given, and ragctl's own server is one machine's: name a database that every worker "
             "reaches; or, if all of Airflow runs on one machine, set airflow.single_host: true"
         )
-        yield ("store", "dsn_env"), text
+        yield tuple(key.split(".")), text
     for stage in (stage for step in parts.steps for stage in step.stages if step.settings.kubernetes):
-        text = "a pod cannot reach ragctl's own server; name a database in store.dsn_env"
+        text = f"a pod cannot reach ragctl's own server; name a database in {key}"
         yield ("airflow", "stages", stage, "kubernetes"), text
 
 
@@ -65,6 +71,12 @@ def _secrets(loaded: LoadedSpec) -> Iterator[Problem]:
     for path, text in _texts(content, ()):
         if looks_secret(text):
             yield path, "looks as if a login or a key were in it, and a DAG file is read by many"
+
+
+def _secret_prompts(loaded: LoadedSpec, prompts: Mapping[str, str]) -> Iterator[Problem]:
+    for path, file in prompt_files(loaded.spec).items():
+        if looks_secret(prompts.get(file, "")):
+            yield path, f"{file}: looks as if a login or a key were in it, and a DAG file is read by many"
 
 
 def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from ragctl.errors import OverlongInput
 from ragctl.ports import Generator
@@ -16,6 +17,8 @@ ANSWER_PLACES = ("question", "passages")
 COMBINE_PLACES = ("question", "answers")
 MESSAGE_TOKENS = 16
 """Tokens that a chat format adds to what is said, for each message, at the most that is known."""
+BETWEEN_TOKENS = 2
+"""Tokens of the blank line between two answers, at the most."""
 
 
 def answer(
@@ -64,17 +67,35 @@ def combine(
     generator: Generator,
     prompt: Prompt,
     *,
+    context_tokens: int,
     max_tokens: int,
     on_text: Callable[[str], None] | None = None,
-) -> tuple[Answer, str]:
+) -> tuple[Answer, str, int]:
     """One answer of those to several versions of a question, by one call; see `answer`.
 
     Args:
         answers: (version, what the model wrote), their evidence numbered as the hits are.
+
+    Returns:
+        The answer, what the model wrote, and how many answers it was shown: the first, as many as it reads.
+
+    Raises:
+        OverlongInput: the question and the first answer are more than the model reads.
     """
-    told = "\n\n".join(f"Asked as: {version}\nAnswer: {plain(text)}" for version, text in answers)
-    messages = prompt.messages(question=question, answers=told)
-    return written(messages, hits, generator, max_tokens=max_tokens, on_text=on_text)
+    told = [f"Asked as: {version}\nAnswer: {plain(text)}" for version, text in answers]
+    costs = generator.count(told)
+    bare = prompt.messages(question=question, answers="")
+    room = context_tokens - max_tokens - _cost(bare, generator)
+    fit = sum(total <= room for total in accumulate(cost + BETWEEN_TOKENS for cost in costs))
+    if not fit:
+        raise OverlongInput(
+            f"question and first answer need {costs[0] - room:,} tokens more than the model has room for",
+            where=generator.identity,
+            hint="ask.answer.combine: a model with a larger context; or fewer ask.answer.max_tokens",
+        )
+    messages = prompt.messages(question=question, answers="\n\n".join(told[:fit]))
+    made, raw = written(messages, hits, generator, max_tokens=max_tokens, on_text=on_text)
+    return made, raw, fit
 
 
 def written(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import cast
 
-from ragctl.types import DOCUMENT_KEYS, Condition, Operator, Scalar
+from ragctl.conditions import DOCUMENT_KEYS, Condition, Operator, Scalar
 
 # Nothing is given back that was taken (*+, ++): else a long text that does not match takes for ever.
 _QUOTED = r"""(?:"(?:[^"]|"")*+"|'(?:[^']|'')*+')"""

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from ragctl.conditions import Condition
 from ragctl.ports import QueryEmbedder
-from ragctl.types import Condition, Hit
+from ragctl.types import Hit
 
 if TYPE_CHECKING:
     from ragctl.ports import Vectors

@@ -9,10 +9,27 @@ from typing import Any
 from ragctl.ports import Reranker
 from ragctl.types import Hit
 
+Place = tuple[str, str, int, int]
+
 
 def rank(hits: Sequence[Hit], *, top_n: int) -> list[Hit]:
     """The first `top_n` hits, numbered from 1. They keep the order that they came in."""
     return [replace(hit, rank=number) for number, hit in enumerate(hits[:top_n], start=1)]
+
+
+def place_of(hit: Hit) -> Place:
+    """Where the passage stands: no two hits of one index share it."""
+    return hit.source, hit.document, hit.start, hit.end
+
+
+def as_ordered(hits: Sequence[Hit], ordered: Sequence[Hit]) -> list[Hit]:
+    """Some hits in the order of others that they are among; those that are not follow, in their own order."""
+    known = {place_of(hit): hit for hit in ordered}
+    mine = {place_of(hit) for hit in hits}
+    return [
+        *(hit for place, hit in known.items() if place in mine),
+        *(hit for hit in hits if place_of(hit) not in known),
+    ]
 
 
 def rerank(

@@ -86,6 +86,17 @@ def test_a_new_and_a_changed_lock(exported: Path, spec_of: SpecOf, tmp_path: Pat
     assert moved(exported, spec) == {"the lock"}
 
 
+def test_a_changed_prompt_of_an_embedded_spec(spec_of: SpecOf, tmp_path: Path) -> None:
+    prompt, spec = tmp_path / "answer.md", tmp_path / "docs.yaml"
+    prompt.write_text("You answer.\n---\n$passages $question\n", encoding="utf-8")
+    answer = {"provider": "openai", "prompt": "answer.md"}
+    chosen = ExportOptions("docs.yaml", kind=Kind.ASK, embed_spec=True)
+    file = write(export_dag(spec_of(ask={"answer": answer}), chosen).text, tmp_path)
+    check_export(read_export(file), spec)
+    prompt.write_text("You answer at length.\n---\n$passages $question\n", encoding="utf-8")
+    assert moved(file, spec) == {"a prompt"}
+
+
 def test_another_release_of_ragctl(spec_of: SpecOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("ragctl.export.head.__version__", "0.0.9")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+
+from ragctl.errors import SpecError
 from ragctl.export.dag_file import export_dag
 from ragctl.export.needs import Need
 from ragctl.export.options import ExportOptions, Kind, Layout
@@ -83,3 +87,32 @@ def test_a_pod_is_on_no_single_host(spec_of: SpecOf) -> None:
 def test_fused_tasks_are_named_as_they_are_called(spec_of: SpecOf) -> None:
     found = needs(spec_of({"stages": {"publish": {"queue": "big"}}}), layout=Layout.FUSED)
     assert found["work directory .ragctl/work"].tasks == ("plan", "extract_chunk_embed_store", "publish")
+
+
+def test_prompts_are_needed_beside_the_spec_or_go_with_it(spec_of: SpecOf, tmp_path: Path) -> None:
+    (tmp_path / "prompts").mkdir()
+    for name in ("answer", "verify"):
+        text = f"You {name}.\n---\n$passages $passage $question\n"
+        (tmp_path / "prompts" / f"{name}.md").write_text(text, encoding="utf-8")
+    answer = {"provider": "openai", "prompt": "prompts/answer.md"}
+    loaded = spec_of(ask={"answer": answer, "verify": {"provider": "openai", "prompt": "prompts/verify.md"}})
+    need = needs(loaded, kind=Kind.ASK)["prompt file prompts/answer.md"]
+    assert need.tasks == ("rephrase", "query", "dedupe", "rank", "answer")
+    assert "prompt file prompts/verify.md" in needs(loaded, kind=Kind.ASK)
+    assert not any(name.startswith("prompt file") for name in needs(loaded))
+    assert not any(name.startswith("prompt file") for name in needs(loaded, kind=Kind.ASK, embed_spec=True))
+    file = export_dag(loaded, ExportOptions("docs.yaml", kind=Kind.ASK, embed_spec=True))
+    assert "You answer.\\n---\\n$passages" in file.text
+    assert "You answer" not in export_dag(loaded, ExportOptions("docs.yaml", embed_spec=True)).text
+
+
+def test_a_prompt_that_cannot_go_with_it_is_said(spec_of: SpecOf, tmp_path: Path) -> None:
+    loaded = spec_of(ask={"answer": {"provider": "openai", "prompt": "answer.md"}})
+    options = ExportOptions("docs.yaml", kind=Kind.ASK, embed_spec=True)
+    with pytest.raises(SpecError, match=r"answer\.md: it cannot be read"):
+        export_dag(loaded, options)
+    (tmp_path / "answer.md").write_text(
+        f"The key is sk-{'a1' * 20}\n---\n$passages $question", encoding="utf-8"
+    )
+    with pytest.raises(SpecError, match="as if a login or a key were in it"):
+        export_dag(loaded, options)

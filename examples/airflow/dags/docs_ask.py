@@ -76,6 +76,36 @@ SPEC = {
             type="boolean",
             description="The questions are sensitive: no model outside this machine and the allowed hosts may read them.",  # noqa: E501
         ),
+        "where": Param(
+            None,
+            type=["array", "null"],
+            items={
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 1000,
+            },
+            maxItems=20,
+            description="Conditions on the documents, such as year>=2024.",
+        ),
+        "history": Param(
+            None,
+            type=["array", "null"],
+            items={
+                "type": "object",
+                "properties": {
+                    "role": {
+                        "enum": ["user", "assistant"],
+                    },
+                    "content": {
+                        "type": "string",
+                        "maxLength": 20000,
+                    },
+                },
+                "required": ["role", "content"],
+            },
+            maxItems=20,
+            description="The conversation before the one question, oldest turn first.",
+        ),
         "top_n": Param(
             None,
             type=["integer", "null"],

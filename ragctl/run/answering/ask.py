@@ -27,10 +27,11 @@ from ragctl.stages.query import Mode
 from ragctl.types import Usage
 
 if TYPE_CHECKING:
+    from ragctl.conditions import Condition
     from ragctl.ports import Embedder, Reranker
     from ragctl.spec.load import LoadedSpec
     from ragctl.state.generations import Generation
-    from ragctl.types import Condition, Hit, Message
+    from ragctl.types import Hit, Message
 
 
 class Asker:
@@ -151,8 +152,10 @@ class Asker:
             PrivacyRefused: it, or a passage, may not go to a model.
             Unavailable: the store or a model is out of reach.
         """
+        return self._carried_out(begin(question, history, shown_before), on_text)
+
+    def _carried_out(self, asked: Asked, on_text: OnText | None = None) -> AskResult:
         started = time.perf_counter()
-        asked = begin(question, history, shown_before)
         kept = self._remembered(asked)
         if kept is not None and (found := kept.find()) is not None:
             return _again(found, (time.perf_counter() - started) * 1000)
@@ -208,20 +211,24 @@ class Asker:
         Raises:
             RagctlError: what others would meet as well: the store or a key is gone, a model is unknown.
         """
+        asked: Asked | None = None
         try:
-            return self.ask(question)
+            asked = begin(question)
+            return self._carried_out(asked)
         except RagctlError as error:
             if not fails_alone(error):
                 raise
-            return Unanswered(question, error)
+            return Unanswered(question, error, {} if asked is None else asked.usage)
 
     def prepare(self) -> None:
         """Makes the models that the spec names: what is wrong with one is no question's fault.
 
         Raises:
             UsageError, MissingPackage, Unavailable, GuardRefused, LockDrift: one of them cannot be had.
+            PrivacyRefused: all that is asked is sensitive, and may not go to one of them.
         """
-        _ = self._composition.reranker
+        if (reranker := self._composition.reranker) is not None:
+            self.context.privacy.question(reranker)
         self.context.prepare()
 
     def ask_each(self, questions: Iterable[str]) -> Iterator[AskResult | Unanswered]:

@@ -103,13 +103,18 @@ class AskResult:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A question that failed; the others go on."""
+    """A question that failed; the others go on. `stages`: what models were asked for all the same."""
 
     question: str
     error: RagctlError
+    stages: Mapping[str, Usage] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        return {"question": self.question, "error": self.error.as_json()}
+        document: dict[str, Any] = {"question": self.question, "error": self.error.as_json()}
+        total = total_usage(self.stages)
+        if total.requests:
+            document["usage"] = usage_json(self.stages, tokens=0, cost_usd=total.cost_usd)
+        return document
 
 
 def fails_alone(error: RagctlError) -> bool:
@@ -128,7 +133,7 @@ class Asked:
         shown_before: passages that those turns were made of, which are as sensitive as ever.
         lists: hits for each version and search, after `query`.
         hits: one list, after `dedupe`; the few that are shown, after `rank`.
-        by_version: the best hits of each version by itself, where each is answered by itself.
+        by_version: the hits of each version, where each is answered by itself; the few best, after `rank`.
         timings: milliseconds by step.
         tokens: that the embedder read.
         usage: what models were asked for, by stage.
@@ -210,7 +215,7 @@ class Asked:
 
 
 class _Counted:
-    """A chat model whose replies' usage is told."""
+    """A chat model, with what each of its requests came to told: also of those that failed."""
 
     def __init__(self, model: Generator, on_usage: Callable[[Usage], None]) -> None:
         self._model = model
@@ -250,10 +255,16 @@ class _Counted:
         as_json: bool = False,
         max_tokens: int | None = None,
         on_text: Callable[[str], None] | None = None,
+        on_usage: Callable[[Usage], None] | None = None,
     ) -> Reply:
-        reply = self._model.generate(messages, as_json=as_json, max_tokens=max_tokens, on_text=on_text)
-        self._on_usage(reply.usage)
-        return reply
+        def tell(usage: Usage) -> None:
+            self._on_usage(usage)
+            if on_usage is not None:
+                on_usage(usage)
+
+        return self._model.generate(
+            messages, as_json=as_json, max_tokens=max_tokens, on_text=on_text, on_usage=tell
+        )
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:

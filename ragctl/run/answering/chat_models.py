@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from ragctl.ports import Generator
 from ragctl.run.answering.chat_choice import choose_chat, section_at
 from ragctl.run.models.places import OWN_HOSTS, endpoint_of
+from ragctl.run.models.prices import is_known, price_of_settings
 from ragctl.run.models.privacy import PrivacyGate
 from ragctl.selection.prices import known_model
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ragctl.run.composition import Composition
 
 Role = Literal["rephrase", "grade", "verify", "answer", "combine"]
+ROLES: tuple[Role, ...] = ("rephrase", "grade", "verify", "answer", "combine")
 
 ASSUMED_CONTEXT = 8_192
 """Tokens that a model is taken to read and write where neither the spec nor the price file says how many."""
@@ -41,12 +43,16 @@ class ChatModel:
         context_tokens: the most that it reads and writes together.
         at_once: the most requests under way.
         privacy: what may be sent to it.
+        key: where its settings stand in the spec.
+        priced: is it known what it costs?
     """
 
     generator: Generator
     context_tokens: int
     at_once: int
     privacy: PrivacyGate
+    key: str
+    priced: bool
 
     @property
     def name(self) -> str:
@@ -92,6 +98,8 @@ class ChatModels:
             _context_tokens(settings),
             settings.max_in_flight,
             privacy,
+            place,
+            is_known(price_of_settings(settings), "generator"),
         )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ragctl.conditions import Condition
 from ragctl.errors import UsageError
 from ragctl.stages.conditions import parse_condition
-from ragctl.types import Condition
 
 
 def conditions_of(texts: Iterable[str], *, option: str) -> tuple[Condition, ...]:

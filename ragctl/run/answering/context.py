@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ragctl.run.answering.asked import Asked
-from ragctl.run.answering.chat_models import ChatModel, ChatModels, Role
+from ragctl.run.answering.chat_models import ROLES, ChatModel, ChatModels, Role
 from ragctl.run.answering.prompts import load_prompts
 from ragctl.run.models.privacy import PrivacyGate
 from ragctl.stages.prompt import Prompt
@@ -38,10 +38,18 @@ class Context:
 
         Raises:
             UsageError, MissingPackage, Unavailable, GuardRefused, LockDrift: one of them cannot be had.
+            PrivacyRefused: all that is asked is sensitive, and may not go to one of them.
         """
-        roles: tuple[Role, ...] = ("rephrase", "grade", "verify", "answer", "combine")
-        for role in roles:
-            self.models.get(role)
+        for role in ROLES:
+            model = self.models.get(role)
+            if model is not None:
+                model.privacy.question(model.generator)
+
+    @property
+    def chat_models(self) -> dict[Role, ChatModel]:
+        """Every chat model that the spec names, by its role."""
+        found = {role: self.models.get(role) for role in ROLES}
+        return {role: model for role, model in found.items() if model is not None}
 
     def prompt(self, asked: Asked, name: str, model: ChatModel, stage: str) -> Prompt:
         """The prompt, its version and the model noted as this question's."""

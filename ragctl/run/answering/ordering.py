@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from ragctl.errors import OverlongInput, RagctlError, UsageError
 from ragctl.ports import Reranker
@@ -13,8 +15,12 @@ from ragctl.run.answering.context import Context
 from ragctl.run.models.privacy import PrivacyGate
 from ragctl.stages.diversity import diversify
 from ragctl.stages.grade import grade, scores
-from ragctl.stages.rank import by_scores, rank, rerank
+from ragctl.stages.rank import Place, as_ordered, by_scores, place_of, rank, rerank
 from ragctl.stages.verify import verify
+from ragctl.types import Hit
+
+if TYPE_CHECKING:
+    from ragctl.spec.rank_settings import RankSettings
 
 
 def order(
@@ -44,13 +50,20 @@ def order(
         elif reranker is not None:
             with turn:
                 score(asked, reranker, candidates=candidates, blend=settings.blend, privacy=context.privacy)
-        if settings.diversity:
-            asked.hits = diversify(asked.hits, count=top_n, diversity=settings.diversity)
-        asked.hits = rank(asked.hits, top_n=top_n)
+        if grader is not None or reranker is not None:
+            asked.by_version = [as_ordered(hits, asked.hits) for hits in asked.by_version]
+        asked.by_version = [_best(hits, top_n, settings) for hits in asked.by_version]
+        asked.hits = _best(asked.hits, top_n, settings)
     checker = context.models.get("verify")
     if checker is not None and asked.hits:
         with asked.timed("verify"):
             _keep_what_helps(asked, context, checker)
+
+
+def _best(hits: list[Hit], top_n: int, settings: RankSettings) -> list[Hit]:
+    if settings.diversity:
+        hits = diversify(hits, count=top_n, diversity=settings.diversity)
+    return rank(hits, top_n=top_n)
 
 
 def score(
@@ -108,20 +121,31 @@ def _grade(asked: Asked, context: Context, model: ChatModel, *, candidates: int,
 
 
 def _keep_what_helps(asked: Asked, context: Context, model: ChatModel) -> None:
-    """Those of which the model does not say that they do not help."""
-    model.privacy.passages(asked.hits, model.generator)
+    """Those of which the model does not say that they do not help; also of those of each version."""
+    each: dict[Place, Hit] = {}
+    for hits in (asked.hits, *asked.by_version):
+        for hit in hits:
+            each.setdefault(place_of(hit), hit)
+    read = list(each.values())
+    model.privacy.passages(read, model.generator)
     prompt = context.prompt(asked, "verify", model, "verify")
     judged = verify(
         asked.asks,
-        asked.hits,
+        read,
         asked.asking("verify", model.generator),
         prompt,
         each_at_once=each_at_once(model.at_once),
     )
     _note_failures(asked, "verify", [one.failure for one in judged], "judged, and kept")
     asked.left_out = [one.hit for one in judged if one.verdict == "no"]
-    helping = [one.hit for one in judged if one.verdict != "no"]
-    asked.hits = rank(helping, top_n=len(helping))
+    helping = {place_of(one.hit): one.hit for one in judged if one.verdict != "no"}
+    asked.hits = _of(asked.hits, helping)
+    asked.by_version = [_of(hits, helping) for hits in asked.by_version]
+
+
+def _of(hits: list[Hit], helping: Mapping[Place, Hit]) -> list[Hit]:
+    kept = [helping[place] for place in map(place_of, hits) if place in helping]
+    return rank(kept, top_n=len(kept))
 
 
 def _note_failures(asked: Asked, step: str, failures: list[RagctlError | None], done: str) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragctl.errors import SpecError
 from ragctl.run.answering.chat_choice import section_at
+from ragctl.spec.prompt_files import read_prompt
 from ragctl.stages.answer import ANSWER_PLACES, COMBINE_PLACES
 from ragctl.stages.grade import GRADE_PLACES
 from ragctl.stages.prompt import Prompt
@@ -17,9 +17,7 @@ from ragctl.stages.verify import VERIFY_PLACES
 
 if TYPE_CHECKING:
     from ragctl.run.composition import Composition
-    from ragctl.spec.load import LoadedSpec
 
-LONGEST = 100_000  # bytes
 _PLACES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "rephrase": ("ask.rephrase", "prompt", REPHRASE_PLACES),
     "stand_alone": ("ask.rephrase", "stand_alone_prompt", STAND_ALONE_PLACES),
@@ -42,10 +40,10 @@ def load_prompts(composition: Composition) -> Mapping[str, Prompt]:
     for name, (key, setting, places) in _PLACES.items():
         file = getattr(section_at(composition, key), setting, None)
         if file is None:
-            made[name] = _own(name, places)
+            made[name] = own_prompt(name, places)
             continue
         try:
-            made[name] = Prompt.parse(_text(composition.loaded, file), places=places)
+            made[name] = Prompt.parse(read_prompt(composition.loaded, file), places=places)
         except ValueError as error:
             where = f"{key}.{setting}"
             mistakes.append(f"{composition.loaded.where(where)}: {where}: {file}: {error}")
@@ -54,28 +52,7 @@ def load_prompts(composition: Composition) -> Mapping[str, Prompt]:
     return made
 
 
-def _own(name: str, places: tuple[str, ...]) -> Prompt:
+def own_prompt(name: str, places: tuple[str, ...]) -> Prompt:
+    """The prompt of that name which comes with ragctl."""
     file = resources.files("ragctl").joinpath("prompts", f"{name}.md")
     return Prompt.parse(file.read_text(encoding="utf-8"), places=places)
-
-
-def _text(loaded: LoadedSpec, file: str) -> str:
-    """
-    Raises:
-        ValueError: it cannot be read, is too long, or lies outside the spec's folder by way of a link.
-    """
-    path = loaded.resolve(file)
-    try:
-        if not path.resolve().is_relative_to(Path(loaded.base).resolve()):
-            raise ValueError("it lies outside the spec's folder")
-        with path.open("rb") as opened:
-            data = opened.read(LONGEST + 1)
-    except OSError as error:
-        raise ValueError(f"it cannot be read: {error.strerror or type(error).__name__}") from None
-    if len(data) > LONGEST:
-        raise ValueError(f"it has more than {LONGEST:,} bytes")
-    try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"it is not UTF-8 (line {line})") from None

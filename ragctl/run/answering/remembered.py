@@ -7,17 +7,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ragctl import __version__
+from ragctl.conditions import Condition
 from ragctl.run.answering.asked import AskResult
-from ragctl.run.answering.chat_models import Role
 from ragctl.run.answering.context import Context
 from ragctl.run.database_errors import database_errors
 from ragctl.state.answers import Answers, answer_key
-from ragctl.types import Condition, Message
+from ragctl.types import Message
 
 if TYPE_CHECKING:
     from ragctl.state.generations import Generation
-
-_ROLES: tuple[Role, ...] = ("rephrase", "grade", "verify", "answer", "combine")
 
 
 class Remembered:
@@ -46,7 +44,7 @@ class Remembered:
 
     def _parts(self, history: Sequence[Message], top_n: int, where: Sequence[Condition]) -> dict[str, Any]:
         context = self._context
-        models = {role: model.generator.identity for role in _ROLES if (model := context.models.get(role))}
+        models = {role: model.generator.identity for role, model in context.chat_models.items()}
         reranker = context.composition.reranker
         return {
             "ragctl": __version__,

@@ -6,16 +6,18 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from ragctl.conditions import Condition
 from ragctl.errors import DocumentError, OverlongInput, UsageError
 from ragctl.ports import Embedder
 from ragctl.run.answering.asked import Asked
 from ragctl.run.answering.context import Context
 from ragctl.run.composition import Composition
 from ragctl.run.database_errors import database_errors
+from ragctl.run.redone import redone
 from ragctl.stages.dedupe import dedupe
 from ragctl.stages.expansion import expanded
 from ragctl.stages.query import Mode, Searched, query
-from ragctl.types import Condition, Hit, Usage
+from ragctl.types import Hit, Usage
 
 if TYPE_CHECKING:
     from ragctl.ports import Vectors
@@ -70,7 +72,7 @@ def search(
     with asked.timed("query"), database_errors():
         if mode != "lexical":
             _leave_out_overlong(asked, embedder)
-        asked.lists = _readable(asked, found)
+        asked.lists = redone(lambda: _readable(asked, found))
         readable = [
             [hit for hit in hits if mode == "lexical" or context.privacy.may_read(hit, embedder)]
             for hits in asked.lists
@@ -117,7 +119,7 @@ def _search_once_more(asked: Asked, version: str, found: Callable[..., list[list
 def fold(asked: Asked, composition: Composition, *, top_n: int) -> None:
     """The lists of all versions and searches as one.
 
-    Where each version is answered by itself, also the best `top_n` hits of each.
+    Where each version is answered by itself, also a list of each, from which `order` takes the best.
     """
     settings = composition.spec.ask
     # Some more than are shown, as a model may leave some out or bring others forward.
@@ -139,7 +141,7 @@ def fold(asked: Asked, composition: Composition, *, top_n: int) -> None:
         asked.hits = one_list(asked.lists)
         if settings.answer.provider != "none" and settings.answer.per_version and asked.reworded > 1:
             asked.by_version = [
-                one_list([hits for hits in asked.lists if hits and _version_of(hits[0]) == number])[:top_n]
+                one_list([hits for hits in asked.lists if hits and _version_of(hits[0]) == number])[:wanted]
                 for number in range(asked.reworded)
             ]
         asked.lists = []

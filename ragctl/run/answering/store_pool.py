@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from ragctl.run.composition import Composition
+    from ragctl.run.stores.faces import GenerationStore
     from ragctl.state.generations import Generation
-    from ragctl.stores.pgvector import PgVectorStore
 
 MOST_CONNECTIONS = 8
 """At once, of one process: the embedded server takes 40, and more processes than this one may ask it."""
@@ -25,7 +25,7 @@ class StorePool:
         first: the store on the composition's own connection, which is not closed here.
     """
 
-    def __init__(self, composition: Composition, generation: Generation, *, first: PgVectorStore) -> None:
+    def __init__(self, composition: Composition, generation: Generation, *, first: GenerationStore) -> None:
         self._composition = composition
         self._generation = generation
         self._idle = [first]
@@ -34,7 +34,7 @@ class StorePool:
         self._lock = Lock()
 
     @contextmanager
-    def one(self) -> Iterator[PgVectorStore]:
+    def one(self) -> Iterator[GenerationStore]:
         """A store for one thread, which waits while all connections are in use.
 
         Raises:
@@ -49,7 +49,7 @@ class StorePool:
                 with self._lock:
                     self._idle.append(store)
 
-    def _taken(self) -> PgVectorStore:
+    def _taken(self) -> GenerationStore:
         with self._lock:
             if self._idle:
                 return self._idle.pop()

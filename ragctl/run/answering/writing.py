@@ -10,6 +10,7 @@ from ragctl.run.answering.chat_models import ChatModel, each_at_once
 from ragctl.run.answering.context import Context
 from ragctl.stages.answer import answer, combine
 from ragctl.stages.citations import renumbered
+from ragctl.stages.rank import place_of
 from ragctl.stages.rephrase import may_go_on
 from ragctl.types import Answer, Hit
 
@@ -77,9 +78,8 @@ def _of_each_version(asked: Asked, context: Context, model: ChatModel, on_text: 
 
     Evidence is numbered by the passages of all versions together, which the last call may cite.
     """
-    left_out = {_place(hit) for hit in asked.left_out}
-    kept = [[hit for hit in hits if _place(hit) not in left_out] for hits in asked.by_version]
-    together = {_place(hit): hit for hits in (asked.hits, *kept) for hit in hits}
+    kept = asked.by_version
+    together = {place_of(hit): hit for hits in (asked.hits, *kept) for hit in hits}
     numbers = {place: number for number, place in enumerate(together, start=1)}
 
     def one(version: tuple[str, list[Hit]]) -> tuple[Answer, str] | RagctlError:
@@ -100,7 +100,7 @@ def _of_each_version(asked: Asked, context: Context, model: ChatModel, on_text: 
         elif made[0].text:
             if made[0].cut_off:
                 asked.note("answer", "the answer to a version was cut off at ask.answer.max_tokens")
-            told.append((version, renumbered(made[1], [numbers[_place(hit)] for hit in hits])))
+            told.append((version, renumbered(made[1], [numbers[place_of(hit)] for hit in hits])))
     if len(failures) == len(pairs):
         raise failures[0]
     if told:
@@ -121,16 +121,15 @@ def _combine(
     assert settings.provider != "none"  # there is a model
     model = context.models.get("combine") or model
     model.privacy.passages(hits, model.generator)
-    asked.answer, asked.raw = combine(
+    asked.answer, asked.raw, shown = combine(
         asked.asks,
         told,
         hits,
         asked.asking("combine", model.generator),
         context.prompt(asked, "combine", model, "combine"),
+        context_tokens=model.context_tokens,
         max_tokens=settings.max_tokens,
         on_text=on_text,
     )
-
-
-def _place(hit: Hit) -> tuple[str, str, int, int]:
-    return hit.source, hit.document, hit.start, hit.end
+    if shown < len(told):
+        asked.note("answer", f"{shown} of {len(told)} answers were combined: no room for the others")

@@ -98,8 +98,9 @@ class _AskTask:
         self._asked = [Asked(question, (question,)) for question in self._parameters.questions]
 
         def step(asked: Asked) -> None:
-            begun = begin(asked.question)
+            begun = begin(asked.question, self._parameters.history)
             asked.question, asked.versions = begun.question, begun.versions
+            asked.history = begun.history
             reword(asked, self._context)
 
         self._each(step)
@@ -107,7 +108,10 @@ class _AskTask:
     def _query(self) -> None:
         with database_errors():
             asker = Asker(
-                self._composition, top_n=self._parameters.top_n, sensitive=self._parameters.sensitive
+                self._composition,
+                top_n=self._parameters.top_n,
+                sensitive=self._parameters.sensitive,
+                where=self._parameters.where,
             )
         self._each(asker.query)
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ragctl.errors import LeaseLost, Mismatch
 from ragctl.run.composition import Composition
+from ragctl.run.ingesting.item_parts import item_with
 from ragctl.run.ingesting.ledgered_writer import LedgeredWriter
-from ragctl.run.ingesting.reading import ItemReader
+from ragctl.run.ingesting.reading import InParts, ItemReader, Listeners
+from ragctl.run.ingesting.settling import Settling
 from ragctl.run.models.privacy import PrivacyGate
 from ragctl.run.progress import Metered, Silent
 from ragctl.run.tasks.bulk_format import (
@@ -26,6 +28,8 @@ from ragctl.run.tasks.bulk_format import (
     document_of,
     embedded_of,
     item_of,
+    parts_entry,
+    parts_of,
     read_lines,
     write_lines,
     write_vectors,
@@ -47,13 +51,14 @@ from ragctl.types import (
     ChunkedDocument,
     Document,
     EmbeddedDocument,
+    Failure,
     Item,
     ItemKey,
     LedgerItem,
 )
 
 if TYPE_CHECKING:
-    from ragctl.stores.pgvector import PgVectorStore
+    from ragctl.run.stores.faces import GenerationStore
 
 STAGES = ("extract", "chunk", "embed", "store")
 
@@ -64,7 +69,10 @@ class BatchReport:
 
     Attributes:
         inputs, seconds: embed inputs that the model was asked for, and how long that took.
+        deleted: documents that their items no longer give.
         timings: seconds by stage, or by neighbours that were one task.
+        formats, mislabelled: see `FormatTally`.
+        in_parts: items that are more than one document, for the task that stores them.
         usage: what models were asked for, by stage, see `stage_json`.
     """
 
@@ -82,6 +90,10 @@ class BatchReport:
     skips: list[tuple[str, str, str]] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     usage: dict[str, dict[str, Any]] = field(default_factory=dict)
+    deleted: int = 0
+    formats: list[dict[str, Any]] = field(default_factory=list)
+    mislabelled: list[tuple[str, str, str]] = field(default_factory=list)
+    in_parts: list[dict[str, Any]] = field(default_factory=list)
 
 
 def run_batch(
@@ -132,6 +144,7 @@ class _BatchTask:
         self._items: list[Item] = []
         self._rows: dict[ItemKey, LedgerItem] = {}
         self._in_index: set[ItemKey] = set()
+        self._several: dict[ItemKey, InParts] = {}
         self._meter: Metered | None = None
 
     def run(self, stages: Sequence[str]) -> dict[str, Any]:
@@ -215,12 +228,20 @@ class _BatchTask:
             self._rows,
             texts,
             in_index=self._in_index,
-            on_unchanged=self._unchanged,
-            on_skipped=self._skipped,
-            on_kept=self._kept,
+            tell=Listeners(
+                self._unchanged,
+                self._skipped,
+                self._kept,
+                part_failed=self._part_failed,
+                part_skipped=self._part_skipped,
+                in_parts=self._in_parts,
+            ),
         )
-        yield from extract(items, read, on_failure=self._failed)
+        yield from extract(read.ahead(items), read, on_failure=self._failed)
         texts.flush()
+        self._report.formats = read.tally.as_json()
+        self._report.mislabelled = read.tally.mislabelled
+        self._report.in_parts = [parts_entry(one) for one in self._several.values()]
 
     def _chunk(self, documents: Iterator[Document]) -> Iterator[ChunkedDocument]:
         return chunk(documents, self._composition.splitter, on_failure=self._failed)
@@ -240,8 +261,11 @@ class _BatchTask:
         )
 
     def _store(self, embedded: Iterator[EmbeddedDocument]) -> Iterator[None]:
-        writer = LedgeredWriter(self._connection, self._vectors, self._ledger, self._pending, self._lease)
+        settling = Settling(self._composition, self._generation, self._lease, self._vectors)
         report = self._report
+        for entry in report.in_parts:  # of another task
+            self._in_parts(parts_of(entry))
+        writer = LedgeredWriter(self._connection, self._vectors, self._ledger, self._pending, self._lease)
         for stored in store(embedded, writer):
             row = self._rows.get((stored.document.source, stored.document.item))
             if row is not None and row.stored:
@@ -253,6 +277,8 @@ class _BatchTask:
             report.cached += stored.cached
             report.tokens += stored.tokens
             yield
+        failed = {(one["source"], one["document"]) for one in report.failures}
+        report.deleted += settling.settle(self._several.values(), self._pending, failed)
 
     _STAGES: ClassVar[dict[str, Callable[[_BatchTask, Iterator[Any]], Iterator[Any]]]] = {
         "extract": _extract,
@@ -288,7 +314,7 @@ class _BatchTask:
         return {**{name: report[name] for name in counts}, "failed": len(self._report.failures)}
 
     @cached_property
-    def _vectors(self) -> PgVectorStore:
+    def _vectors(self) -> GenerationStore:
         return self._composition.store_of(self._generation)
 
     # What becomes of single documents; noted at once, as a local ingest does.
@@ -305,15 +331,26 @@ class _BatchTask:
         self._report.skipped += 1
         self._report.skips.append((item.source, item.path, reason))
 
+    def _part_skipped(self, item: Item, path: str, reason: str) -> None:
+        self._report.skips.append((item.source, path, reason))
+
+    def _in_parts(self, parts: InParts) -> None:
+        key = (parts.item.source, parts.item.path)
+        self._several[key] = parts
+        self._pending[key] = replace(parts.item, settled=False)  # not whole before `Settling`
+
     def _kept(self, item: Item) -> None:
         self._report.skipped += 1
 
     def _failed(self, failed: StageFailure) -> None:
         failure = failed.failure
+        self._part_failed(failure, item_with(self._pending, failure.source, failure.document))
+
+    def _part_failed(self, failure: Failure, item: Item) -> None:
         self._report.failures.append(asdict(failure))
-        item = self._pending[failure.source, failure.document]
         with self._lease.held(self._connection):
-            self._ledger.record_failure(failure, item, since=self._begun())
+            row = replace(item, path=failure.document)
+            self._ledger.record_failure(failure, row, since=self._begun())
         self._note(f"failed: {failure.source}: {failure.document}: {failure.message}")
 
     @cached_property

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import IO, Any
 
+from ragctl.run.ingesting.reading import InParts
 from ragctl.types import (
     Anchor,
+    Block,
     Chunk,
     ChunkedDocument,
     Document,
@@ -49,8 +51,23 @@ def document_of(entry: dict[str, Any]) -> Document:
     """The inverse of `asdict` on a document, after JSON."""
     sections = tuple(Section(one["start"], one["end"], tuple(one["headings"])) for one in entry["sections"])
     anchors = tuple(Anchor(**one) for one in entry["anchors"])
+    blocks = tuple(Block(**one) for one in entry["blocks"])
     metadata = _tuples(entry["metadata"])
-    return Document(**{**entry, "sections": sections, "anchors": anchors, "metadata": metadata})
+    parts = {"sections": sections, "anchors": anchors, "blocks": blocks, "metadata": metadata}
+    return Document(**{**entry, **parts})
+
+
+def parts_entry(parts: InParts) -> dict[str, Any]:
+    return {
+        "item": asdict(parts.item),
+        "digest": parts.digest,
+        "documents": sorted(parts.documents),
+        "failed": sorted(parts.failed),
+    }
+
+
+def parts_of(entry: dict[str, Any]) -> InParts:
+    return InParts(item_of(entry["item"]), entry["digest"], set(entry["documents"]), set(entry["failed"]))
 
 
 def chunked_entry(chunked: ChunkedDocument) -> dict[str, Any]:

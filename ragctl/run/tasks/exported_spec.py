@@ -16,7 +16,7 @@ def load_exported_spec(spec: Mapping[str, Any]) -> LoadedSpec:
 
     Args:
         spec: `path` and `sha256` of the spec file; with `--embed-spec` also `embedded`, the resolved
-            spec, and `lock`, its lock.
+            spec, `lock`, its lock, and of a DAG that asks `prompts`, the texts of the prompts that it names.
 
     Raises:
         SpecError: it is not there, or wrong.
@@ -24,7 +24,13 @@ def load_exported_spec(spec: Mapping[str, Any]) -> LoadedSpec:
     """
     path = Path(spec["path"])
     if spec.get("embedded") is not None:
-        return load_embedded(spec["embedded"], path=path, sha256=spec["sha256"], lock=spec.get("lock"))
+        return load_embedded(
+            spec["embedded"],
+            path=path,
+            sha256=spec["sha256"],
+            lock=spec.get("lock"),
+            prompts=spec.get("prompts"),
+        )
     loaded = load_spec(path)
     if loaded.digest != spec["sha256"]:
         raise Mismatch(

@@ -10,11 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ragctl.conditions import Condition
 from ragctl.errors import UsageError
+from ragctl.run.answering.conditions import conditions_of
+from ragctl.types import Message
 
 QUESTION_CHARACTERS = 4_000
 MOST_QUESTIONS = 100
 MOST_HITS = 1_000
+MOST_CONDITIONS, CONDITION_CHARACTERS = 20, 1_000
+MOST_TURNS, TURN_CHARACTERS = 20, 20_000
+ROLES = ("user", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +38,16 @@ class IngestParameters:
 class AskParameters:
     """Those of a question, or of several.
 
-    `single`: the one result is the run's, not a list of results. `sensitive`: the questions are.
+    `single`: the one result is the run's, not a list of results. `sensitive`: the questions are. `where`:
+    what the documents must fulfil. `history`: turns of the conversation that the one question belongs to.
     """
 
     questions: tuple[str, ...]
     single: bool
     top_n: int | None = None
     sensitive: bool = False
+    where: tuple[Condition, ...] = ()
+    history: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,8 @@ class _AskConf:
     questions: list[str] = field(default_factory=list)
     top_n: int | None = None
     sensitive: bool = False
+    where: list[str] = field(default_factory=list)
+    history: list[dict[str, str]] = field(default_factory=list)
 
 
 def ingest_parameters(conf: Mapping[str, Any] | str | None) -> IngestParameters:
@@ -91,8 +102,41 @@ def ask_parameters(conf: Mapping[str, Any] | str | None) -> AskParameters:
     for one in several or ():
         _check("questions", given, _is_question(one), f"a list whose entries are each {_QUESTION}")
     asked = (question,) if question is not None else tuple(several or ())
-    sensitive = given.get("sensitive", False)
-    return AskParameters(asked, single=question is not None, top_n=top, sensitive=sensitive)
+    return AskParameters(
+        asked,
+        single=question is not None,
+        top_n=top,
+        sensitive=given.get("sensitive", False),
+        where=_conditions(given),
+        history=_history(given, single=question is not None),
+    )
+
+
+def _conditions(given: Mapping[str, Any]) -> tuple[Condition, ...]:
+    texts = given.get("where", [])
+    fits = isinstance(texts, list) and len(texts) <= MOST_CONDITIONS and all(map(_is_condition, texts))
+    _check("where", given, fits, f"a list of at most {MOST_CONDITIONS} conditions, such as source=docs")
+    return conditions_of(texts, option="conf")
+
+
+def _history(given: Mapping[str, Any], *, single: bool) -> tuple[Message, ...]:
+    turns = given.get("history", [])
+    fits = isinstance(turns, list) and len(turns) <= MOST_TURNS and all(map(_is_turn, turns))
+    kind = '{"role": "user" or "assistant", "content": "…"}'
+    _check("history", given, fits, f"a list of at most {MOST_TURNS} turns, each {kind}, oldest first")
+    _check("history", given, single or not turns, "left out where there are several questions")
+    return tuple(Message(one["role"], one["content"]) for one in turns)
+
+
+def _is_condition(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= CONDITION_CHARACTERS
+
+
+def _is_turn(value: object) -> bool:
+    if not isinstance(value, dict) or set(value) != {"role", "content"}:
+        return False
+    text = value["content"]
+    return value["role"] in ROLES and isinstance(text, str) and len(text) <= TURN_CHARACTERS
 
 
 _QUESTION = f"text of 1 to {QUESTION_CHARACTERS:,} characters"

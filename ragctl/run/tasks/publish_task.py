@@ -160,7 +160,10 @@ class _Ending:
         counts = report.counts
         for name in ("added", "changed", "unchanged", "skipped", "chunks", "embedded", "cached"):
             setattr(counts, name, getattr(counts, name) + getattr(batch, name))
+        counts.deleted += batch.deleted
         report.tokens += batch.tokens
+        report.tally.add(batch.formats)
+        report.tally.mislabelled += [(source, path, note) for source, path, note in batch.mislabelled]
         for stage, entry in batch.usage.items():
             report.add_usage(stage, usage_of(entry))
         report.failures += [Failure(**one) for one in batch.failures]
@@ -196,7 +199,7 @@ class _Ending:
     def _apply(self, report: IngestReport, target: Target) -> None:
         by_number = {one.number: one for one in (target.generation, *target.others)}
         delete_gone(self._composition, self._lease, self._gone(by_number))
-        report.counts.deleted = self._plan["deleted"]
+        report.counts.deleted += self._plan["deleted"]
         counts = report.counts
         changed = bool(counts.added or counts.changed or counts.deleted)
         optimize(self._composition, self._lease, target.generation, changed=changed, tell=self._note)

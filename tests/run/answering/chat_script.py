@@ -19,6 +19,7 @@ _STEPS = {
     "verify": "You decide whether a passage",
     "answer": "You answer questions from passages",
     "combine": "You combine several answers",
+    "make_question": "You write test questions",
 }
 
 DOCUMENTS = {
@@ -69,6 +70,7 @@ _DEFAULTS: dict[str, Saying] = {
     "verify": "YES",
     "answer": quoting,
     "combine": "NOT IN THE PASSAGES",
+    "make_question": '{"question": null}',
 }
 
 

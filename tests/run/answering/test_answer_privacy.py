@@ -6,8 +6,10 @@ be looked up.
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,3 +165,48 @@ def test_what_was_answered_from_sensitive_passages_is_as_sensitive(
         turns = [Message("user", QUESTION), Message("assistant", first.answer.text)]
         with pytest.raises(PrivacyRefused, match="a passage of docs:"):
             asker.ask("And on Sundays?", history=turns, shown_before=first.hits)
+
+
+# Many questions
+
+
+def test_a_refused_question_of_many_fails_alone(
+    workspace: Workspace, server: ModelServer, looked_up: list[str], tmp_path: Path
+) -> None:
+    """The one whose passages are sensitive: the others are answered outside."""
+    spec(workspace, sensitivity=None, ask={"answer": outside(server), "query": {"mode": "lexical"}})
+    workspace.write("hours.md", DOCUMENTS["hours.md"])
+    workspace.write("salaries.md", "---\nsensitivity: sensitive\n---\n\nWages are paid in gold.\n")
+    workspace.ingest("--yes")
+    file, out = tmp_path / "q.txt", tmp_path / "out.jsonl"
+    file.write_text("Which hours are the office hours?\nWhat are wages paid in?\n", encoding="utf-8")
+    called = workspace.call("ask", "--questions", str(file), "--out", str(out))
+    assert called.code == 3, called.err
+    first, second = (json.loads(line) for line in out.read_text(encoding="utf-8").splitlines())
+    assert first["answer"]["status"] == "grounded"
+    assert (second["error"]["code"], second["error"]["kind"]) == (4, "privacy")
+    record = workspace.call("runs", "show", "last", "--format", "json").json
+    assert "salaries.md" in record["failures"][0]["message"]
+    # One that is refused whatever is done is asked again, and stays refused.
+    assert workspace.call("ask", "--questions", str(file), "--out", str(out)).code == 3
+    file.write_text("What are wages paid in?\nWho is paid wages in gold?\n", encoding="utf-8")
+    called = workspace.call("ask", "--questions", str(file), "--format", "json")
+    assert called.code == 4, called.err
+    *results, error = (json.loads(line) for line in called.out.splitlines())
+    assert [one["error"]["kind"] for one in results] == ["privacy", "privacy"]
+    assert error["error"]["kind"] == "privacy"
+    assert error["error"]["message"].startswith("all of 2 questions were refused")
+    assert workspace.call("forget", "salaries.md").code == 0
+    name = record["run_id"]
+    assert "salaries" not in workspace.call("runs", "show", name, "--format", "json").out
+
+
+def test_questions_that_are_all_sensitive_are_refused_before_the_first(
+    workspace: Workspace, server: ModelServer, looked_up: list[str], tmp_path: Path
+) -> None:
+    fill(workspace, sensitivity=None, ask={"answer": outside(server)})
+    file = tmp_path / "q.txt"
+    file.write_text(f"{QUESTION}\nWhere is it?\n", encoding="utf-8")
+    called = workspace.call("ask", "--questions", str(file), "--sensitive", "--format", "json")
+    assert (called.code, called.json["error"]["kind"]) == (4, "privacy")
+    assert OUTSIDE not in looked_up

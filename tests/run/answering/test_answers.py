@@ -264,6 +264,27 @@ def test_passages_that_do_not_help_are_left_out(filled: Workspace) -> None:
     assert "left out, as it does not help: docs: install.md" in explained
 
 
+def test_explain_has_the_ranks_of_each_version_and_the_cost_of_each_step(filled: Workspace) -> None:
+    script = ChatScript(rephrase="1. Where is the espresso machine?")
+    with ModelServer(replies=script) as server:
+        model = openai(server)
+        filled.spec(ask={"rephrase": model, "verify": model, "answer": model})
+        document = ask(filled)
+        lines = filled.call("ask", QUESTION, "--explain", "--hits").out.splitlines()
+    explained = "\n".join(lines)
+    assert "version 1: Where is the espresso machine?" in explained
+    begin = lines.index("ranks by search and version") + 1
+    assert lines[begin].split() == ["#", "dense", "0", "dense", "1", "lexical", "0", "lexical", "1"]
+    for line, hit in zip(lines[begin + 1 :], document["hits"], strict=False):  # type: ignore[arg-type]
+        steps = [hit["trail"][name] for name in ("dense", "lexical") if name in hit["trail"]]
+        ranks = [one["rank"] for step in steps for one in step.get("versions", [step])]
+        assert [int(number) for number in line.split()] == [hit["rank"], *ranks]
+    for step, requests in (("rephrase", 1), ("verify", 4), ("answer", 1)):
+        cost = document["usage"]["stages"][step]["cost_usd"]  # type: ignore[index]
+        assert cost > 0
+        assert re.search(rf"{step} gpt-4o-mini: {requests} requests, .*? {cost:.6f} USD", explained)
+
+
 def test_a_verifier_that_fails_leaves_the_passages(filled: Workspace) -> None:
     with ModelServer(faults={"server_error": 1.0}, replies=ChatScript()) as server:
         filled.spec(ask={"verify": openai(server)})
@@ -326,6 +347,34 @@ def test_one_version_that_fails_is_a_note(filled: Workspace) -> None:
         document = ask(filled)
     assert [note["step"] for note in document["notes"]] == ["answer"]  # type: ignore[attr-defined]
     assert document["answer"]["citations"]  # type: ignore[index]
+
+
+def test_each_version_is_answered_from_what_a_reranker_puts_first(filled: Workspace) -> None:
+    """And from what a model says helps, also of passages that only that version has among its best."""
+    told: list[str] = []
+
+    def graded(user: str) -> str:
+        return "9" if "espresso" in user else "1"
+
+    def helps(user: str) -> str:
+        told.append(user)
+        return "NO" if "installer" in user else "YES"
+
+    script = ChatScript(rephrase="1. Run the installer as root?", grade=graded, verify=helps)
+    with ModelServer(replies=script) as server:
+        rank = {"provider": "openai", "base_url": f"{server.url}/v1", "retries": 0, "top_n": 2, "blend": 0}
+        model = openai(server)
+        answer = openai(server, per_version=True)
+        filled.spec(ask={"rephrase": model, "rank": rank, "verify": model, "answer": answer})
+        document = ask(filled)
+    asked = [user for step, user in script.asked if step == "answer"]
+    assert len(asked) == 2
+    for user in asked:
+        assert user.index("espresso") < user.index("</passage>"), "the best by the model is the first passage"
+        assert "installer as root.\n</passage>" not in user, "what does not help is left out"
+    left_out = document["left_out"]
+    assert isinstance(left_out, list)
+    assert len(told) == len({hit["document"] for hit in [*left_out, *document["hits"]]})  # type: ignore[misc]
 
 
 # prompts

@@ -112,6 +112,25 @@ def test_what_is_in_the_file_is_not_asked_again(filled: Workspace, tmp_path: Pat
     assert [one["answer"] for one in lines(out)] == [json.loads(one)["answer"] for one in whole.splitlines()]
 
 
+def test_what_failed_is_asked_again(filled: Workspace, tmp_path: Path) -> None:
+    script = ChatScript(rephrase="1. What are the hours?")
+    questions, out = write(tmp_path / "q.jsonl", [*many(5), " "]), tmp_path / "out.jsonl"
+    arguments = ("--questions", str(questions), "--out", str(out))
+    with ModelServer(replies=script, faults=[None, "server_error", None, "server_error"]) as server:
+        filled.spec(ask={"answer": openai(server)})
+        assert filled.call("ask", *arguments).code == 3
+        assert ["error" in one for one in lines(out)] == [False, True, False, True, False, True]
+        first = lines(out)
+        again = filled.call("ask", *arguments)
+        assert again.code == 3
+        assert "6 results, 3 of them before, 3 that had failed asked again" in again.err
+        assert "1 of 6 questions failed" in again.err
+    assert ["error" in one for one in lines(out)] == [False, False, False, False, False, True]
+    assert [one["question"] for one in lines(out)] == [*many(5), " "]
+    assert [lines(out)[number] for number in (0, 2, 4)] == [first[number] for number in (0, 2, 4)]
+    assert script.count("answer") == 5
+
+
 @pytest.mark.parametrize(
     ("content", "line"),
     [
