@@ -12,9 +12,11 @@ AIRFLOW     := .venv-airflow
 AIRFLOW_PIP := $(AIRFLOW)/bin/python -m pip --disable-pip-version-check --quiet
 # Processes that share the tests out. Each has a database server and the model, and grows to 1.1 GB.
 WORKERS ?= 2
+# Files that others made, healthy and broken, which are no part of the project.
+FILES   ?= ../shared/data/files
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval bench-ingest bench-ask bench-search-sizes bench-ask-batch bench-gpu bench-providers chaos wheel clean
+.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval bench-ingest bench-ask bench-search-sizes bench-ask-batch bench-ask-ablation bench-store bench-readers bench-gpu bench-providers test-weaviate weaviate-up chaos wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 14
@@ -125,8 +127,22 @@ bench-gpu: setup ## The Hugging Face encoder on a GPU beside sentence-transforme
 bench-ask-batch: setup ## 5,000 questions in a batch, killed twice and resumed: each answered once
 	PYTHONPATH=tests $(BIN)/python benchmarks/ask_batch.py
 
+bench-ask-ablation: setup ## What each step from question to passages is worth, with intervals
+	$(BIN)/python benchmarks/ask_ablation.py
+
+bench-readers: setup ## Each format's readers beside others, against reference texts in FILES=../shared/data/files
+	$(BIN)/python benchmarks/reader_quality.py $(FILES)
+
 bench-providers: setup ## 10,000 texts through a server that misbehaves in each way, at 5 and 30 %
 	PYTHONPATH=tests $(BIN)/python benchmarks/providers.py
+
+export RAGCTL_TEST_WEAVIATE_URL
+weaviate-up: ## Start a Weaviate server on ports 8080 and 50051 of this machine (needs Docker)
+	docker compose --file examples/weaviate/compose.yaml up --detach --wait
+
+test-weaviate: RAGCTL_TEST_WEAVIATE_URL ?= http://localhost:8080
+test-weaviate: setup ## The suite of all stores on the Weaviate server that RAGCTL_TEST_WEAVIATE_URL names
+	$(BIN)/pytest tests/stores/weaviate
 
 ROUNDS ?= 100
 chaos: setup ## Kill ROUNDS=100 ingests at random moments, then compare with an undisturbed one

@@ -249,6 +249,13 @@ class Unavailable(RagctlError):
     may_pass = True
 
 
+class StoreRefused(Unavailable):
+    """A store does not let this user in, or not do what was to be done."""
+
+    kind = "store_refused"
+    may_pass = False
+
+
 class MissingPackage(Unavailable):
     """A package or a model is not installed; the hint is the install line."""
 
@@ -312,6 +319,18 @@ class MalformedDocument(DocumentError):
     """The bytes are not what their type says, or no text can be made of them."""
 
     kind = "malformed"
+
+
+class ReaderStopped(DocumentError):
+    """Reading it took more time, memory or output than the spec allows."""
+
+    kind = "limit"
+
+
+class ReaderCrashed(DocumentError):
+    """The reader's process ended while it read the document, or raised what no reader may."""
+
+    kind = "crashed"
 
 
 class UnidentifiedDocument(DocumentError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,6 +14,9 @@ from ragctl.types import Failure, Item, ItemKey, LedgerItem
 Existing = Literal["replace", "skip", "error"]
 GUARD_MINIMUM = 10
 GUARD_SHARE = 0.10
+INSIDE = "!/"
+"""Between the path of an item and that of a part of it, as in `file.zip!/inner.md`."""
+_SEGMENT_END = re.compile(r"#[0-9]+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ def make_plan(
     *,
     existing: Existing = "replace",
     retry_failed: bool = False,
+    still_skipped: Callable[[Item, str], bool] = lambda item, reason: True,
 ) -> Plan:
     """Sorts every listed and every known item.
 
@@ -46,6 +51,12 @@ def make_plan(
     before. Any other is read, and may turn out not to have changed. Unless `existing` is `"replace"`,
     nothing is deleted; nor is anything of a source that is unsure, see `unsure_sources`. With
     `retry_failed`, what failed for good is tried once more.
+
+    A part of an item (`file.zip!/inner.md`) that failed has a row of its own, and is known as long as the
+    item is as it was.
+
+    Args:
+        still_skipped: is this item to be left out for the reason for which it was?
     """
     add: list[Item] = []
     change: list[Item] = []
@@ -54,6 +65,7 @@ def make_plan(
     known: list[Failure] = []
     unlisted: list[Failure] = []
     seen: set[ItemKey] = set()
+    failed_parts = _failed_parts(ledger)
     for item in listing:
         if isinstance(item, Failure):
             unlisted.append(item)
@@ -62,20 +74,28 @@ def make_plan(
         key = (item.source, item.path)
         seen.add(key)
         row = ledger.get(key)
+        parts = failed_parts.get(key, [])
         if row is None:
             add.append(item)
         elif (
-            not item.fingerprint or row.fingerprint != item.fingerprint or _worth_retrying(row, retry_failed)
+            not item.fingerprint
+            or row.fingerprint != item.fingerprint
+            or any(_worth_retrying(one, retry_failed) for one in (row, *parts))
+            or (row.skipped is not None and not still_skipped(item, row.skipped))
         ):
             (change if row.stored else add).append(item)
-        elif row.failure is not None:
-            known.append(row.failure)
-        elif row.skipped is not None:
-            skipped.append(key)
         else:
-            unchanged.append(key)
+            known += [one.failure for one in (row, *parts) if one.failure is not None]
+            if row.skipped is not None:
+                skipped.append(key)
+            elif row.failure is None:
+                unchanged.append(key)
     unsure = unsure_sources(unlisted)
-    gone = [key for key in ledger if key not in seen and key[0] not in unsure]
+    gone = [
+        key
+        for key, row in ledger.items()
+        if key not in seen and key[0] not in unsure and not is_part(key, row, seen)
+    ]
     return Plan(
         add=tuple(add),
         change=tuple(change),
@@ -86,6 +106,32 @@ def make_plan(
         listed=len(seen),
         unlisted=tuple(unlisted),
     )
+
+
+def outer_paths(path: str) -> Iterator[str]:
+    """The paths of items that a document of this path may be a part or a segment of, the longest first."""
+    found = _SEGMENT_END.search(path)
+    if found:
+        yield path[: found.start()]
+    at = path.rfind(INSIDE)
+    while at > 0:
+        yield path[:at]
+        at = path.rfind(INSIDE, 0, at)
+
+
+def is_part(key: ItemKey, row: LedgerItem, listed: Container[ItemKey]) -> bool:
+    """Is it the row of a part that failed, of an item that is listed?"""
+    return not row.stored and any((key[0], outer) in listed for outer in outer_paths(key[1]))
+
+
+def _failed_parts(ledger: Mapping[ItemKey, LedgerItem]) -> dict[ItemKey, list[LedgerItem]]:
+    """Rows of parts that failed, by every item that they may be part of."""
+    found: dict[ItemKey, list[LedgerItem]] = {}
+    for (source, path), row in ledger.items():
+        if row.failure is not None and not row.stored:
+            for outer in outer_paths(path):
+                found.setdefault((source, outer), []).append(row)
+    return found
 
 
 def unsure_sources(listing: Iterable[Item | Failure]) -> frozenset[str]:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
+from ragctl.conditions import Condition
 from ragctl.types import (
     ChunkedDocument,
-    Condition,
     Document,
     EmbeddedBatch,
     EmbeddedDocument,
@@ -251,6 +251,7 @@ class Generator(Metered, Protocol):
         as_json: bool = False,
         max_tokens: int | None = None,
         on_text: Callable[[str], None] | None = None,
+        on_usage: Callable[[Usage], None] | None = None,
     ) -> Reply:
         """The model's reply.
 
@@ -258,6 +259,7 @@ class Generator(Metered, Protocol):
             as_json: have it write a JSON object, where the server can enforce that.
             max_tokens: the most that it may write.
             on_text: called with each piece of the reply as it comes.
+            on_usage: told what each request came to, also of those that failed.
 
         Raises:
             OverlongInput: it is more than the model reads.

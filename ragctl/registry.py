@@ -35,6 +35,7 @@ ADAPTERS: dict[tuple[str, str], Adapter] = {
     ),
     ("generator", "openai"): Adapter("ragctl.providers.openai.generator", "OpenAIGenerator", "openai"),
     ("store", "pgvector"): Adapter("ragctl.stores.pgvector", "PgVectorStore"),
+    ("store", "weaviate"): Adapter("ragctl.stores.weaviate", "WeaviateStore", "weaviate"),
 }
 
 
@@ -51,8 +52,14 @@ def adapter_class(port: str, kind: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("ragctl"):
             raise
-        package = f"'ragctl[{adapter.extra}]'" if adapter.extra else "ragctl"
-        raise MissingPackage(
-            f"the {port} {kind!r} needs the Python package {error.name!r}, which is not installed",
-            hint=f"pip install {package}",
-        ) from error
+        raise missing_package(port, kind, error) from error
+
+
+def missing_package(port: str, kind: str, error: ModuleNotFoundError) -> MissingPackage:
+    """The error for an adapter that finds out when it is used that a library is not installed."""
+    adapter = ADAPTERS[port, kind]
+    package = f"'ragctl[{adapter.extra}]'" if adapter.extra else "ragctl"
+    return MissingPackage(
+        f"the {port} {kind!r} needs the Python package {error.name!r}, which is not installed",
+        hint=f"pip install {package}",
+    )

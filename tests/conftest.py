@@ -21,6 +21,7 @@ from ragctl.providers.local import compiled
 from ragctl.providers.local.model_files import ModelFiles
 from ragctl.providers.local.tokenizer import LocalTokenizer
 from ragctl.state.migrations import migrate
+from ragctl.state.schema import enter_schema
 from workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,6 +95,7 @@ def connection(server_base: Path) -> Iterator[psycopg.Connection[Any]]:
     """A connection to the session's server, with the state's schema."""
     with EmbeddedServer(server_base / ".ragctl").connect(autocommit=True) as opened:
         migrate(opened)
+        enter_schema(opened)
         yield opened
 
 

@@ -78,5 +78,4 @@ def test_links_lead_somewhere() -> None:
 def test_the_table_of_exit_codes_is_complete() -> None:
     table = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
     listed = {int(number) for number in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
-    not_yet = {int(ExitCode.GATE_NOT_MET)}  # its command comes with a later release
-    assert listed == {int(code) for code in ExitCode} - not_yet
+    assert listed == {int(code) for code in ExitCode}

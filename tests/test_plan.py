@@ -127,3 +127,39 @@ def test_allow_delete_is_a_number_not_a_switch() -> None:
 
 def test_items_that_were_never_stored_do_not_count() -> None:
     guard_deletions(keys(30), keys(30)[:0])
+
+
+def failed(path: str, *, retryable: bool = False) -> Failure:
+    return Failure("docs", path, "extract", "malformed", "broken", retryable)
+
+
+@pytest.mark.parametrize("part", ["a.zip!/in/b.md", "a.zip!/in.zip!/b.md", "a.zip#3"])
+def test_a_part_that_failed_is_known_as_long_as_its_item_is_as_it_was(part: str) -> None:
+    rows = {("docs", "a.zip"): STORED, ("docs", part): LedgerItem("now", failure=failed(part))}
+    plan = make_plan([item("a.zip")], rows)
+    assert [one.document for one in plan.known_failures] == [part]
+    assert plan.unchanged == (("docs", "a.zip"),)
+    assert plan.delete == ()
+    retried = make_plan([item("a.zip")], rows, retry_failed=True)
+    assert [one.path for one in retried.change] == ["a.zip"]
+    gone = make_plan([item("other.md")], rows)
+    assert gone.delete == (("docs", "a.zip"), ("docs", part))
+
+
+def test_a_part_that_may_do_better_is_tried_again() -> None:
+    part = failed("a.zip!/b.md", retryable=True)
+    rows = {("docs", "a.zip"): STORED, ("docs", part.document): LedgerItem("now", failure=part)}
+    assert [one.path for one in make_plan([item("a.zip")], rows).change] == ["a.zip"]
+
+
+def test_a_stored_document_of_such_a_name_is_no_part() -> None:
+    """A folder may be called `a!`."""
+    rows = {("docs", "a"): STORED, ("docs", "a!/b.md"): STORED}
+    assert make_plan([item("a")], rows).delete == (("docs", "a!/b.md"),)
+
+
+def test_what_was_skipped_is_looked_at_again_when_its_reader_is_there() -> None:
+    rows = {("docs", "a.pdf"): LedgerItem("now", skipped="no reader for .pdf files")}
+    assert make_plan([item("a.pdf")], rows).skipped == (("docs", "a.pdf"),)
+    plan = make_plan([item("a.pdf")], rows, still_skipped=lambda item, reason: False)
+    assert [one.path for one in plan.add] == ["a.pdf"]

@@ -20,6 +20,7 @@ from ragctl.spec.rank_settings import RankSettings
 from ragctl.spec.section import Section
 from ragctl.spec.source_settings import DirectorySource, JsonlSource
 from ragctl.spec.store_settings import PgvectorStore
+from ragctl.spec.weaviate_settings import WeaviateStore
 
 PORTS: dict[str, type] = {
     "source": ports.Source,
@@ -40,6 +41,7 @@ IN_THE_SPEC: list[tuple[str, type[Section], str]] = [
     ("generator", OpenAIChat, "provider"),
     ("reranker", RankSettings, "provider"),
     ("store", PgvectorStore, "type"),
+    ("store", WeaviateStore, "type"),
 ]
 
 # Nothing does the work; or, in `ask.rank`, a stage that asks a generator.

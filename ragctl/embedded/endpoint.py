@@ -154,7 +154,9 @@ def connect(
     if endpoint is None:
         raise NoAnswer("it was not started")
     try:
-        connection = psycopg.connect(**_conninfo(directory, endpoint, database, arguments or {}))
+        given = dict(arguments or {})
+        kind: type[psycopg.Connection[Any]] = given.pop("connection_class", psycopg.Connection)
+        connection = kind.connect(**_conninfo(directory, endpoint, database, given))
     except psycopg.OperationalError as error:
         raise NoAnswer(" ".join(str(error).split())) from error
     try:

@@ -105,7 +105,8 @@ class EmbeddedServer:
         """A connection to database `ragctl` with the extension `vector`; starts the server if needed.
 
         Args:
-            arguments: for `psycopg.connect`, but for where and as whom to connect.
+            arguments: for `psycopg.connect`, but for where and as whom to connect; `connection_class` is
+                the class of the connection.
 
         Raises:
             Unavailable: it cannot be started or does not answer; MissingPackage without the wheel.

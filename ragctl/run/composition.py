@@ -14,19 +14,18 @@ from ragctl.run.models.budget import RunBudget
 from ragctl.run.models.maker import ModelMaker
 from ragctl.run.models.pinning import pinned_commit, refuse_long_chunks
 from ragctl.state.generations import Generation, Generations, every_generation
-from ragctl.state.migrations import SCHEMA
 from ragctl.state.vector_cache import PostgresVectorCache
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
+    from ragctl.run.ingesting.document_readers import DocumentReaders
     from ragctl.run.models.choice import Choice
+    from ragctl.run.stores.faces import GenerationStore, GenerationSurvey
     from ragctl.spec.embed_settings import GivenEmbedder
     from ragctl.spec.load import LoadedSpec
     from ragctl.spec.recipe import Recipe
     from ragctl.spec.source_settings import Source as SourceSettings
-    from ragctl.stores.pgvector import PgVectorStore
-    from ragctl.stores.pgvector_survey import PgVectorSurvey
 
 
 class Composition(Connections):
@@ -55,6 +54,8 @@ class Composition(Connections):
 
     def __exit__(self, *_: object) -> None:
         self.stop_waiting()
+        if "document_readers" in self.__dict__:
+            self.document_readers.close()
         self.close()
 
     def stop_waiting(self) -> None:
@@ -155,8 +156,17 @@ class Composition(Connections):
     def readers(self) -> dict[str, int]:
         """Name → `output_version` of the readers that are part of the recipe."""
         from ragctl.readers.auto import recipe_readers
+        from ragctl.run.ingesting.document_readers import named_readers
 
-        return recipe_readers(records=any(source.type == "jsonl" for source in self.spec.sources))
+        records = any(source.type == "jsonl" for source in self.spec.sources)
+        return recipe_readers(records=records, named=named_readers(self.spec.extract))
+
+    @cached_property
+    def document_readers(self) -> DocumentReaders:
+        """What reads items; its worker processes end with the composition."""
+        from ragctl.run.ingesting.document_readers import DocumentReaders
+
+        return DocumentReaders(self.spec.extract)
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -172,28 +182,15 @@ class Composition(Connections):
         )
 
     def generations(self) -> Generations:
-        return Generations(self.connect(), self.index)
+        return self.generations_on(self.connect())
 
-    def store_of(self, generation: Generation, connection: Connection[Any] | None = None) -> PgVectorStore:
+    def store_of(self, generation: Generation, connection: Connection[Any] | None = None) -> GenerationStore:
         """A generation's store, on a connection of its own if one is given."""
-        from ragctl.spec.recipe import recorded_language
+        return self.stores.store_of(generation, self.connect() if connection is None else connection)
 
-        made: PgVectorStore = adapter_class("store", self.spec.store.type)(
-            self.connect() if connection is None else connection,
-            schema=SCHEMA,
-            prefix=generation.table_prefix,
-            dimension=generation.dimension,
-            language=recorded_language(generation.settings),
-        )
-        return made
-
-    def survey_of(self, generation: Generation) -> PgVectorSurvey:
-        """A generation's tables, looked at as a whole."""
-        from ragctl.stores.pgvector_survey import PgVectorSurvey
-
-        return PgVectorSurvey(
-            self.connect(), schema=SCHEMA, prefix=generation.table_prefix, dimension=generation.dimension
-        )
+    def survey_of(self, generation: Generation) -> GenerationSurvey:
+        """A generation's tables or collection, looked at as a whole."""
+        return self.stores.survey_of(generation, self.connect())
 
     def vector_cache(self) -> PostgresVectorCache:
         """What is known of the embedder's vectors: those of every generation that it made, then the cache.
@@ -203,8 +200,13 @@ class Composition(Connections):
         identity = self.embedder.identity
         made_by_it = [one for one in every_generation(self.connect()) if one.embedder == identity]
         made_by_it.sort(key=lambda one: one.index != self.index)
-        tables = [self.store_of(one).chunk_table for one in made_by_it]
-        return PostgresVectorCache(self.connect(), identity, tables)
+        connection = self.connect()
+        return PostgresVectorCache(
+            connection,
+            identity,
+            self.stores.chunk_tables(made_by_it, connection),
+            self.stores.find_vectors(made_by_it, connection),
+        )
 
     def active_generation(self) -> Generation:
         """The generation that is queried.

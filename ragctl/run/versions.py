@@ -35,6 +35,7 @@ PACKAGES = {
     "tokenizers": "tokenizers",
     "torch": "torch",
     "transformers": "transformers",
+    "weaviate-client": "weaviate",
 }
 
 
@@ -46,12 +47,13 @@ def versions_of(composition: Composition, connection: Connection[Any]) -> dict[s
     from ragctl.readers.auto import reader_versions
     from ragctl.registry import adapter_class
 
-    splitter = composition.spec.chunk.splitter
+    splitter, stores = composition.spec.chunk.splitter, composition.stores
     return {
         "ragctl": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         **server_versions(connection),
+        **({composition.spec.store.type: stores.server_version} if stores.apart else {}),
         "embedder": composition.embedder.identity,
         "readers": reader_versions(),
         "splitters": {splitter: adapter_class("splitter", splitter).output_version},

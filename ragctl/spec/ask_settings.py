@@ -104,6 +104,14 @@ class QuerySettings(Section):
         },
     )
     lexical_weight: Weight = Field(default=1.0, description="How much the lexical list counts in a fusion.")
+    ef_search: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Candidates that a search of a pgvector index keeps in hand, never fewer than hits are "
+        "looked for. More find more of the nearest, and take longer.",
+        json_schema_extra={"default_is": "800, see docs/dense-search.md"},
+    )
 
 
 class DedupeSettings(Section):

@@ -38,7 +38,9 @@ def with_settings(loaded: LoadedSpec, settings: Mapping[str, Mapping[str, Any]])
     for name in _SECTIONS.keys() & settings.keys():
         recorded = {key: _plain(value) for key, value in settings[name].items()}
         own = _own_settings(loaded.spec, name, recorded)
-        left_out = {key: value for key, value in LEFT_OUT_AS_DEFAULT.get(name, {}).items() if key in own}
+        left_out = {
+            key: _plain(value) for key, value in LEFT_OUT_AS_DEFAULT.get(name, {}).items() if key in own
+        }
         try:
             sections[name] = _SECTIONS[name].validate_python({**own, **left_out, **recorded})
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A spec that an exported DAG carries in itself, with its lock: JSON values instead of two files."""
+"""A spec that an exported DAG carries in itself, with its lock and prompts: JSON values instead of files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ from ragctl.spec.lock import Lock, lock_path, parse_lock, read_lock, refuse_fore
 from ragctl.spec.mistakes import KeyPath, Mistake, MistakeFound, Place, spec_error
 from ragctl.spec.plain import Plain, Value
 from ragctl.spec.positions import Positions
+from ragctl.spec.prompt_files import prompt_files, read_prompt
 
 _HINT = "export the DAG again, with the release of ragctl that is installed where its tasks run"
 
 
 def load_embedded(
-    content: Mapping[str, Any], *, path: Path, sha256: str, lock: Mapping[str, Any] | None
+    content: Mapping[str, Any],
+    *,
+    path: Path,
+    sha256: str,
+    lock: Mapping[str, Any] | None,
+    prompts: Mapping[str, str] | None = None,
 ) -> LoadedSpec:
     """The spec of a DAG that was exported with `--embed-spec`. No file is read.
 
@@ -29,6 +35,7 @@ def load_embedded(
             relative to its directory.
         sha256: of the spec file that was exported, in hex.
         lock: what `lock_to_embed` gave.
+        prompts: what `prompts_to_embed` gave; None: they are files beside the spec's.
 
     Raises:
         SpecError: this release cannot make a spec of it.
@@ -45,7 +52,25 @@ def load_embedded(
         raise SpecError(error.message, where=error.where, hint=_HINT, mistakes=error.mistakes) from None
     origin = f"the lock in the DAG, exported from {lock_path(path)}"
     embedded = EmbeddedLock(None if lock is None else _lock(lock, origin), origin)
-    return LoadedSpec(path, base, sha256, (), resolved(spec, base), positions, embedded)
+    return LoadedSpec(path, base, sha256, (), resolved(spec, base), positions, embedded, prompts)
+
+
+def prompts_to_embed(loaded: LoadedSpec) -> dict[str, str]:
+    """The texts of the prompts that a spec names, by their files.
+
+    Raises:
+        SpecError: one cannot be read; with all that cannot.
+    """
+    made: dict[str, str] = {}
+    mistakes = []
+    for path, file in prompt_files(loaded.spec).items():
+        try:
+            made[file] = read_prompt(loaded, file)
+        except ValueError as error:
+            mistakes.append(Mistake(loaded.positions.value(path), path, f"{file}: {error}"))
+    if mistakes:
+        raise spec_error(mistakes)
+    return made
 
 
 def lock_to_embed(loaded: LoadedSpec) -> dict[str, Any] | None:

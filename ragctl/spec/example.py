@@ -21,6 +21,7 @@ from ragctl.spec.outline import bare, is_section, members
 from ragctl.spec.section import Section
 from ragctl.spec.source_settings import DirectorySource, JsonlSource
 from ragctl.spec.starter import quoted
+from ragctl.spec.weaviate_settings import WeaviateStore
 
 _HEAD = """\
 # yaml-language-server: $schema=ragctl.schema.json
@@ -52,6 +53,15 @@ _SHOWN: dict[tuple[type[Section], str], str] = {
     (OpenAIAnswer, "model"): "gpt-4o",
     (OpenAIAnswer, "combine"): "{provider: openai, model: gpt-4.1}",
     (AutoAnswer, "combine"): "{provider: openai, model: gpt-4.1}",
+    (WeaviateStore, "url"): "http://localhost:8080",
+    (WeaviateStore, "grpc_host"): "grpc.weaviate.example",
+    (WeaviateStore, "grpc_port"): "50051",
+    (WeaviateStore, "grpc_secure"): "true",
+    (WeaviateStore, "api_key_env"): "WEAVIATE_API_KEY",
+    (WeaviateStore, "client_secret_env"): "WEAVIATE_CLIENT_SECRET",
+    (WeaviateStore, "scope"): "openid",
+    (WeaviateStore, "tenant"): "customer_1",
+    (WeaviateStore, "consistency"): "QUORUM",
     (AutoEmbedder, "selection_criteria"): "{cost_threshold: medium, max_cost_usd: 5, max_minutes: 60}",
 }
 """Where a key has no default, or an empty one that would show nothing."""
@@ -125,6 +135,8 @@ def _entry(section: type[Section], key: str, field: FieldInfo, indent: str) -> l
         return _one_of(key, field.default, list(kinds.values()), indent)
     if is_section(inner):
         body = _section(inner, f"{indent}  ")
+        if all(line.lstrip().startswith("#") for line in body):
+            optional = "# "  # YAML takes a key with nothing but comments below it for one without a value
         return [f"{indent}{optional}{key}:", *(f"{optional}{line}" for line in body)]
     value = _SHOWN.get((section, key)) or _value(key, field)
     return [f"{indent}{optional}{key}: {value}"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class LoadedSpec:
         overrides: as given, `a.b=value`.
         spec: validated, every default filled in: each source has its name, the store its index.
         lock: the lock of an embedded spec; None where a file beside `path` is the lock.
+        prompts: the prompts of an embedded spec, by the files that it names; None where files hold them.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class LoadedSpec:
     spec: Spec
     positions: Positions = field(repr=False, compare=False)
     lock: EmbeddedLock | None = None
+    prompts: Mapping[str, str] | None = field(default=None, repr=False)
 
     def where(self, key: str) -> str:
         """Where a value stands: `sources.0.path` gives `specs/docs.yaml:3:22`, or the override it is from.

@@ -19,7 +19,8 @@ from ragctl.spec.extract_settings import ExtractSettings
 from ragctl.spec.names import NAME
 from ragctl.spec.section import Problem, Section, wrong
 from ragctl.spec.source_settings import Pattern, Source
-from ragctl.spec.store_settings import StoreSettings
+from ragctl.spec.state_settings import StateSettings
+from ragctl.spec.store_settings import PgvectorStore, StoreSettings
 
 
 class Spec(Section):
@@ -39,7 +40,10 @@ class Spec(Section):
         default=LocalEmbedder(),
         description="What makes vectors of texts: a model, or several to choose from.",
     )
-    store: StoreSettings = StoreSettings()
+    store: StoreSettings = Field(
+        default=PgvectorStore(), description="Where chunks and vectors are kept: PostgreSQL or Weaviate."
+    )
+    state: StateSettings = StateSettings()
     ask: AskSettings = AskSettings()
     max_failures: int = Field(
         default=0,
@@ -69,6 +73,16 @@ class Spec(Section):
             if asset in own:
                 text = "is the index of this very spec: each ingest would start the next one"
                 problems.append((f"airflow.assets.{number}", text))
+        if isinstance(self.store, PgvectorStore) and self.state.dsn_env not in (None, self.store.dsn_env):
+            text = "must not name another database than store.dsn_env, in which the state of an index in "
+            problems.append(("state.dsn_env", f"{text}pgvector lies; leave `state` out"))
         if problems:
             raise wrong(*problems)
         return self
+
+    @property
+    def database(self) -> tuple[str | None, str]:
+        """The variable that names the state's database, None for ragctl's own server; and its key here."""
+        if isinstance(self.store, PgvectorStore):
+            return self.store.dsn_env, "store.dsn_env"
+        return self.state.dsn_env, "state.dsn_env"

@@ -22,6 +22,9 @@ KUBERNETES_RESOURCE = (
     r"|[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)$"
 )
 KUBERNETES_QUANTITY = r"^[0-9]{1,18}(\.[0-9]{1,9})?(m|k|[KMGTPE]i|[MGTPE])?$"
+HOST_NAME = r"^[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?$"
+TENANT = r"^[A-Za-z0-9_-]{1,64}$"
+FORMAT = r"^(\.[a-z0-9_+-]{1,30}|[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,100})$"
 SOURCE_NAME = r"^[^/\x00-\x1f\x7f]{1,200}$"
 
 WHAT_FITS = {
@@ -36,6 +39,9 @@ WHAT_FITS = {
     KUBERNETES_NAME: "lower-case letters, digits, - and ., at most 253",
     KUBERNETES_RESOURCE: "cpu, memory, ephemeral-storage, or a resource with a /, such as nvidia.com/gpu",
     KUBERNETES_QUANTITY: "an amount as Kubernetes has them, such as 2, 500m or 4Gi",
+    HOST_NAME: "the name of a host alone, such as weaviate.example",
+    TENANT: "letters, digits, _ and -, at most 64",
+    FORMAT: "a suffix such as .conf or a media type such as application/pdf, in small letters",
     SOURCE_NAME: "1 to 200 characters, without / and without control characters",
     ENVIRONMENT_VARIABLE: (
         "the name of an environment variable, such as RAGCTL_DSN, and never the secret itself: "

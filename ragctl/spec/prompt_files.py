@@ -1,13 +1,22 @@
-"""How a spec names a file with a prompt."""
+"""How a spec names a file with a prompt, and what is in one."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from ragctl.spec.mistakes import shown
+from ragctl.spec.mistakes import KeyPath, shown
 from ragctl.spec.section import wrong
+
+if TYPE_CHECKING:
+    from ragctl.spec.load import LoadedSpec
+    from ragctl.spec.model import Spec
+
+LONGEST = 100_000  # bytes
+_KEYS = frozenset({"prompt", "stand_alone_prompt", "combine_prompt"})
 
 
 def _inside(value: str) -> str:
@@ -30,3 +39,43 @@ PromptFile = Annotated[
     ),
     AfterValidator(_inside),
 ]
+
+
+def prompt_files(spec: Spec) -> dict[KeyPath, str]:
+    """The files with prompts that a spec names, by the key that names them."""
+    return dict(_named(spec.ask.model_dump(mode="json"), ("ask",)))
+
+
+def _named(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            if key in _KEYS and isinstance(one, str):
+                yield (*path, key), one
+            else:
+                yield from _named(one, (*path, key))
+
+
+def read_prompt(loaded: LoadedSpec, file: str) -> str:
+    """The text of a prompt that the spec names, with \\n at the end of its lines.
+
+    Raises:
+        ValueError: it cannot be read, is too long or no text, or lies outside the spec's folder by way of a
+            link.
+    """
+    if loaded.prompts is not None and file in loaded.prompts:
+        return loaded.prompts[file]
+    path = loaded.resolve(file)
+    try:
+        if not path.resolve().is_relative_to(Path(loaded.base).resolve()):
+            raise ValueError("it lies outside the spec's folder")
+        with path.open("rb") as opened:
+            data = opened.read(LONGEST + 1)
+    except OSError as error:
+        raise ValueError(f"it cannot be read: {error.strerror or type(error).__name__}") from None
+    if len(data) > LONGEST:
+        raise ValueError(f"it has more than {LONGEST:,} bytes")
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"it is not UTF-8 (line {line})") from None

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ragctl.spec.section import Section
 
 _CHANGES_NO_OUTPUT = {
-    "extract": frozenset({"max_bytes"}),  # decides whether a file is read, not what is read from it
+    # they decide whether, and how soon, a file is read, not what is read from it
+    "extract": frozenset({"max_bytes", "limits", "workers"}),
     "chunk": frozenset[str](),
     "embed": frozenset(
         {"api_key_env", "timeout_seconds", "retries", "max_in_flight", "requests_per_minute"}
@@ -34,6 +35,11 @@ _CHANGES_NO_OUTPUT_OF: Mapping[str, frozenset[str]] = {
 """Embedder's provider → what changes no output with it alone."""
 
 LEFT_OUT_AS_DEFAULT: Mapping[str, Mapping[str, Any]] = {
+    "extract": {
+        "readers": {},
+        "encodings": [],
+        "unstructured": {"strategy": "auto", "languages": []},
+    },
     "chunk": {"language": "english"},
     "embed": {"revision": None, "query_prefix": None, "passage_prefix": None},
 }

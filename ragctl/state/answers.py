@@ -23,7 +23,7 @@ def answer_key(parts: Any) -> bytes:
 def contents_of(connection: Connection[Any], generation: int) -> str:
     """What every change of a generation's documents changes: how many there are, and when each was stored."""
     row = connection.execute(
-        "SELECT count(*), coalesce(sum(extract(epoch FROM stored_at)), 0) FROM ragctl.documents "
+        "SELECT count(*), coalesce(sum(extract(epoch FROM stored_at)), 0) FROM documents "
         "WHERE generation = %s",
         (generation,),
     ).fetchone()
@@ -45,7 +45,7 @@ class Answers:
     def find(self, key: bytes) -> dict[str, Any] | None:
         """The JSON document of the result; None if there is none."""
         row = self._connection.execute(
-            "SELECT result FROM ragctl.answers WHERE generation = %s AND key = %s AND contents = %s",
+            "SELECT result FROM answers WHERE generation = %s AND key = %s AND contents = %s",
             (self._generation, key, self.contents),
         ).fetchone()
         return dict(row[0]) if row else None
@@ -56,7 +56,7 @@ class Answers:
             return
         self._connection.execute(
             """
-            INSERT INTO ragctl.answers (generation, key, contents, result) VALUES (%s, %s, %s, %s)
+            INSERT INTO answers (generation, key, contents, result) VALUES (%s, %s, %s, %s)
             ON CONFLICT (generation, key) DO UPDATE
             SET contents = excluded.contents, result = excluded.result, asked_at = now()
             """,
@@ -64,9 +64,9 @@ class Answers:
         )
         self._connection.execute(
             """
-            DELETE FROM ragctl.answers WHERE generation = %(generation)s AND (
+            DELETE FROM answers WHERE generation = %(generation)s AND (
                 contents <> %(contents)s
-                OR asked_at < (SELECT asked_at FROM ragctl.answers WHERE generation = %(generation)s
+                OR asked_at < (SELECT asked_at FROM answers WHERE generation = %(generation)s
                                ORDER BY asked_at DESC OFFSET %(most)s LIMIT 1))
             """,
             {"generation": self._generation, "contents": self.contents, "most": MOST_KEPT},
@@ -76,7 +76,6 @@ class Answers:
 def forget_answers(connection: Connection[Any], index: str) -> int:
     """Removes all of an index's: any may quote any document. Returns how many went."""
     return connection.execute(
-        "DELETE FROM ragctl.answers WHERE generation IN "
-        "(SELECT id FROM ragctl.generations WHERE index_name = %s)",
+        "DELETE FROM answers WHERE generation IN (SELECT id FROM generations WHERE index_name = %s)",
         (index,),
     ).rowcount

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ragctl.state.schema import beside_placeholders
 from ragctl.state.vector_cache import ChunkTable
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def cache_size(connection: Connection[Any]) -> CacheSize:
 
 def _sizes(connection: Connection[Any]) -> list[CacheSize]:
     """One an embedder that has entries."""
-    rows = connection.execute("SELECT entries, vector_bytes FROM ragctl.embedders WHERE entries > 0")
+    rows = connection.execute("SELECT entries, vector_bytes FROM embedders WHERE entries > 0")
     return [CacheSize(entries, _on_disk(entries, vector_bytes)) for entries, vector_bytes in rows]
 
 
@@ -71,7 +72,7 @@ def prune_cache(
                 pruning.remove_doubles(identity, table)
         pruning.remove_oldest()
     # Makes the room usable again; the server's own cleaning may not come round before it is stopped.
-    connection.execute("VACUUM ragctl.vectors")
+    connection.execute("VACUUM vectors")
     return pruning.removed
 
 
@@ -103,10 +104,10 @@ class _Pruning:
         from psycopg.errors import UndefinedTable
 
         doubles = sql.SQL(
-            "SELECT v.embedder, v.hash FROM ragctl.vectors v JOIN ragctl.embedders e ON e.id = v.embedder "
+            "SELECT v.embedder, v.hash FROM vectors v JOIN embedders e ON e.id = v.embedder "
             "WHERE e.identity = {identity} AND EXISTS "
             "(SELECT 1 FROM {table} c WHERE c.input_hash = v.hash)"
-        ).format(identity=sql.Literal(identity), table=sql.Identifier(*table))
+        ).format(identity=sql.Literal(identity), table=beside_placeholders(table))
         try:
             self._remove(doubles)
         except UndefinedTable:  # dropped since, so there are no doubles in it
@@ -116,7 +117,7 @@ class _Pruning:
         """Whatever is oldest, until there is room."""
         from psycopg import sql
 
-        self._remove(sql.SQL("SELECT v.embedder, v.hash FROM ragctl.vectors v ORDER BY v.added_at"))
+        self._remove(sql.SQL("SELECT v.embedder, v.hash FROM vectors v ORDER BY v.added_at"))
 
     def _remove(self, candidates: sql.SQL | sql.Composed) -> None:
         """Takes from the candidates in batches that never go beyond what is needed."""
@@ -124,7 +125,7 @@ class _Pruning:
 
         # SKIP LOCKED: what somebody else is removing just now is not waited for.
         statement = sql.SQL(
-            "DELETE FROM ragctl.vectors v USING ({} LIMIT %s FOR UPDATE OF v SKIP LOCKED) gone "
+            "DELETE FROM vectors v USING ({} LIMIT %s FOR UPDATE OF v SKIP LOCKED) gone "
             "WHERE v.embedder = gone.embedder AND v.hash = gone.hash"
         ).format(candidates)
         while (batch := self._needed()) and self._connection.execute(statement, (batch,)).rowcount:

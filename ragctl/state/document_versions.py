@@ -34,7 +34,7 @@ CREATE TABLE ragctl.stale_versions (
 """Versions are numbers of the identity column's sequence, which no rollback gives back: what a killed run
 left in a store is never taken for what a later one wrote."""
 
-_SEQUENCE = "pg_get_serial_sequence('ragctl.document_versions', 'version')"
+_SEQUENCE = "pg_get_serial_sequence('document_versions', 'version')"
 _KEYS = "SELECT * FROM unnest(%s::text[], %s::text[])"
 
 
@@ -70,7 +70,7 @@ class DocumentVersions:
         with self._connection.transaction():
             flipped = self._connection.execute(
                 """
-                INSERT INTO ragctl.document_versions AS v (generation, source, path, version, chunks)
+                INSERT INTO document_versions AS v (generation, source, path, version, chunks)
                 SELECT %s, source, path, %s, chunks FROM unnest(%s::text[], %s::text[], %s::int[])
                      AS t (source, path, chunks) ORDER BY source, path
                 ON CONFLICT (generation, source, path) DO UPDATE
@@ -93,7 +93,7 @@ class DocumentVersions:
         """
         with self._connection.transaction():
             rows = self._connection.execute(
-                "DELETE FROM ragctl.document_versions WHERE generation = %s AND version < %s "
+                "DELETE FROM document_versions WHERE generation = %s AND version < %s "
                 f"AND (source, path) IN ({_KEYS}) RETURNING source, path, chunks",
                 (self._generation, below, *_columns(documents)),
             ).fetchall()
@@ -103,7 +103,7 @@ class DocumentVersions:
     def _make_stale(self, documents: Collection[ItemKey], below: int) -> None:
         self._connection.execute(
             f"""
-            INSERT INTO ragctl.stale_versions AS s (generation, source, path, below)
+            INSERT INTO stale_versions AS s (generation, source, path, below)
             SELECT %s, source, path, %s FROM ({_KEYS}) t (source, path) ORDER BY source, path
             ON CONFLICT (generation, source, path) DO UPDATE
             SET below = greatest(s.below, excluded.below), added_in = excluded.added_in
@@ -114,7 +114,7 @@ class DocumentVersions:
     def current(self, documents: Collection[ItemKey]) -> dict[ItemKey, int]:
         """The versions of those of the documents that there are."""
         rows = self._connection.execute(
-            "SELECT source, path, version FROM ragctl.document_versions "
+            "SELECT source, path, version FROM document_versions "
             f"WHERE generation = %s AND (source, path) IN ({_KEYS})",
             (self._generation, *_columns(documents)),
         )
@@ -123,7 +123,7 @@ class DocumentVersions:
     def every(self) -> dict[ItemKey, tuple[int, int]]:
         """(version, chunks) of every document."""
         rows = self._connection.execute(
-            "SELECT source, path, version, chunks FROM ragctl.document_versions WHERE generation = %s",
+            "SELECT source, path, version, chunks FROM document_versions WHERE generation = %s",
             (self._generation,),
         )
         return {(source, path): (version, chunks) for source, path, version, chunks in rows}
@@ -131,7 +131,7 @@ class DocumentVersions:
     def totals(self) -> tuple[int, int]:
         """(documents, chunks)."""
         row = self._connection.execute(
-            "SELECT count(*), coalesce(sum(chunks), 0) FROM ragctl.document_versions WHERE generation = %s",
+            "SELECT count(*), coalesce(sum(chunks), 0) FROM document_versions WHERE generation = %s",
             (self._generation,),
         ).fetchone()
         assert row is not None  # an aggregate gives one row
@@ -141,16 +141,15 @@ class DocumentVersions:
     def at_one_moment(self) -> Iterator[None]:
         """Readings inside it are as of the moment of entering; inside a transaction it does nothing."""
         from psycopg import IsolationLevel
-        from psycopg.pq import TransactionStatus
 
-        if self._connection.info.transaction_status != TransactionStatus.IDLE:
+        if self.in_transaction():
             yield
             return
         before = self._connection.isolation_level
         self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
         try:
             with self._connection.transaction():
-                self._connection.execute("SELECT FROM ragctl.document_versions LIMIT 0")  # the snapshot
+                self._connection.execute("SELECT FROM document_versions LIMIT 0")  # the snapshot
                 yield
         finally:
             self._connection.isolation_level = before
@@ -158,7 +157,7 @@ class DocumentVersions:
     def stale(self, limit: int) -> list[tuple[ItemKey, int]]:
         """What other transactions than the one in progress have made stale and nobody has deleted yet."""
         rows = self._connection.execute(
-            "SELECT source, path, below FROM ragctl.stale_versions WHERE generation = %s "
+            "SELECT source, path, below FROM stale_versions WHERE generation = %s "
             "AND added_in IS DISTINCT FROM pg_current_xact_id_if_assigned() ORDER BY below LIMIT %s",
             (self._generation, limit),
         )
@@ -168,7 +167,7 @@ class DocumentVersions:
         """All that was stale of these has been deleted."""
         self._connection.execute(
             """
-            DELETE FROM ragctl.stale_versions s
+            DELETE FROM stale_versions s
             USING unnest(%s::text[], %s::text[], %s::bigint[]) t (source, path, below)
             WHERE s.generation = %s AND s.source = t.source AND s.path = t.path AND s.below = t.below
             """,
@@ -179,29 +178,47 @@ class DocumentVersions:
         """Forgets every document."""
         with self._connection.transaction():
             for table in ("document_versions", "stale_versions"):
-                self._connection.execute(
-                    f"DELETE FROM ragctl.{table} WHERE generation = %s", (self._generation,)
-                )
+                self._connection.execute(f"DELETE FROM {table} WHERE generation = %s", (self._generation,))
 
     def restore(self, versions: Mapping[ItemKey, tuple[int, int]]) -> None:
         """Notes (version, chunks) of documents as a store has them, instead of all that was known.
 
-        For a state that was lost. Later versions will be higher than these.
+        For a state that was lost. Later versions will be higher than these; earlier ones are stale.
         """
         with self._connection.transaction():
             self.clear()
             numbers = [version for version, _ in versions.values()]
             self._connection.execute(
                 """
-                INSERT INTO ragctl.document_versions (generation, source, path, version, chunks)
+                INSERT INTO document_versions (generation, source, path, version, chunks)
                 SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::int[])
                 """,
                 (self._generation, *_columns(versions), numbers, [chunks for _, chunks in versions.values()]),
             )
+            self._connection.execute(
+                "INSERT INTO stale_versions (generation, source, path, below) "
+                "SELECT generation, source, path, version FROM document_versions WHERE generation = %s",
+                (self._generation,),
+            )
             if numbers:
-                self._connection.execute(
-                    f"SELECT setval({_SEQUENCE}, greatest(nextval({_SEQUENCE}), %s))", (max(numbers),)
-                )
+                self.go_on_after(max(numbers))
+
+    def in_transaction(self) -> bool:
+        """Is there a transaction of the caller's?"""
+        from psycopg.pq import TransactionStatus
+
+        return self._connection.info.transaction_status != TransactionStatus.IDLE
+
+    def last(self) -> int:
+        """The highest version that was given, in any generation; 0 if there was none."""
+        row = self._connection.execute(f"SELECT pg_sequence_last_value({_SEQUENCE}::regclass)").fetchone()
+        return int(row[0] or 0) if row else 0
+
+    def go_on_after(self, version: int) -> None:
+        """Later versions are higher than this one, and than all before."""
+        self._connection.execute(
+            f"SELECT setval({_SEQUENCE}, greatest(nextval({_SEQUENCE}), %s))", (version,)
+        )
 
 
 def _columns(keys: Collection[ItemKey]) -> tuple[list[str], list[str]]:

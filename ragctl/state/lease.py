@@ -23,11 +23,16 @@ from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import LeaseLost, RunInProgress
 from ragctl.state.runs import Runs
+from ragctl.state.schema import SCHEMA
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 _NAMESPACE = 0x7261  # "ra": keeps our advisory locks apart from the user's
+# Indexes of one name may lie in several schemas; those of the default one keep the number that they had.
+_KEY = (
+    f"hashtext(CASE current_schema() WHEN '{SCHEMA}' THEN '' ELSE current_schema() || '.' END || %(index)s)"
+)
 _LOOK_AGAIN_S = 0.1
 # What the process of an abandoned run gets to see for itself that it was abandoned.
 NOTICE_S = 5.0
@@ -49,7 +54,7 @@ class Lease:
         """
         # A shared lock: the tasks of one run commit side by side, and a change of hands waits for them.
         row = connection.execute(
-            "SELECT 1 FROM ragctl.leases WHERE index_name = %s AND run = %s AND epoch = %s FOR SHARE",
+            "SELECT 1 FROM leases WHERE index_name = %s AND run = %s AND epoch = %s FOR SHARE",
             (self.index, self.run, self.epoch),
         ).fetchone()
         if row is None:
@@ -73,7 +78,7 @@ class Lease:
             LeaseLost: see `check`.
         """
         row = connection.execute(
-            "SELECT 1 FROM ragctl.leases WHERE index_name = %s AND run = %s AND epoch = %s",
+            "SELECT 1 FROM leases WHERE index_name = %s AND run = %s AND epoch = %s",
             (self.index, self.run, self.epoch),
         ).fetchone()
         if row is None:
@@ -86,7 +91,7 @@ class Lease:
             LeaseLost: see `check`.
         """
         renewed = connection.execute(
-            "UPDATE ragctl.leases SET renewed_at = now() WHERE index_name = %s AND run = %s AND epoch = %s",
+            "UPDATE leases SET renewed_at = now() WHERE index_name = %s AND run = %s AND epoch = %s",
             (self.index, self.run, self.epoch),
         ).rowcount
         if renewed != 1:
@@ -98,7 +103,7 @@ class Lease:
         Nothing happens if the run does not hold it any more.
         """
         connection.execute(
-            "UPDATE ragctl.leases SET released_at = now() WHERE index_name = %s AND run = %s AND epoch = %s",
+            "UPDATE leases SET released_at = now() WHERE index_name = %s AND run = %s AND epoch = %s",
             (self.index, self.run, self.epoch),
         )
 
@@ -129,7 +134,25 @@ def acquire_lease(
     Raises:
         RunInProgress: another run holds it, and still does after `patience_s`.
     """
-    return _acquire(connection, index, run, runs, patience_s, by="session", is_over=lambda run: False)
+    lease = _acquire(connection, index, run, runs, patience_s, by="session", is_over=lambda run: False)
+    _hold_on(connection, lease)
+    return lease
+
+
+def _hold_on(connection: Connection[Any], lease: Lease) -> None:
+    """Takes the lock again in each session that takes the place of a lost one."""
+    from ragctl.state.session import LastingConnection
+
+    def regain() -> None:
+        until = time.monotonic() + NOTICE_S
+        # Somebody may be looking at the lock, or the server be ending the lost session.
+        while not _lock(connection, lease.index) and time.monotonic() < until:
+            lease.look(connection)
+            time.sleep(_LOOK_AGAIN_S)
+        lease.look(connection)
+
+    if isinstance(connection, LastingConnection):
+        connection.on_return(f"lease of {lease.index}", regain)
 
 
 def acquire_for_run(
@@ -189,7 +212,7 @@ def _take(
     over = holder if holder is not None and holder != run and is_over(holder) else ""
     row = connection.execute(
         """
-        INSERT INTO ragctl.leases AS l (index_name, run, host, epoch, held_by) VALUES (%s, %s, %s, 1, %s)
+        INSERT INTO leases AS l (index_name, run, host, epoch, held_by) VALUES (%s, %s, %s, 1, %s)
         ON CONFLICT (index_name) DO UPDATE SET run = excluded.run, host = excluded.host,
             held_by = excluded.held_by, epoch = l.epoch + 1, taken_at = now(), renewed_at = now(),
             released_at = NULL
@@ -204,7 +227,7 @@ def _take(
 def held_by_name(connection: Connection[Any], index: str) -> str | None:
     """The run that holds the index by its name, if one does."""
     row = connection.execute(
-        "SELECT run FROM ragctl.leases "
+        "SELECT run FROM leases "
         "WHERE index_name = %s AND held_by = 'run' AND released_at IS NULL AND run <> ''",
         (index,),
     ).fetchone()
@@ -223,7 +246,7 @@ def break_lease(connection: Connection[Any], index: str, run: str) -> bool:
     """Ends `run`'s right to write, whether its process lives or not; False if it does not hold the index."""
     return (
         connection.execute(
-            "UPDATE ragctl.leases SET epoch = epoch + 1, run = '' WHERE index_name = %s AND run = %s",
+            "UPDATE leases SET epoch = epoch + 1, run = '' WHERE index_name = %s AND run = %s",
             (index, run),
         ).rowcount
         == 1
@@ -233,7 +256,7 @@ def break_lease(connection: Connection[Any], index: str, run: str) -> bool:
 def holder_of(connection: Connection[Any], index: str, runs: Runs) -> Holder | None:
     """The run in progress; also one that has only just begun and is not among the runs yet."""
     row = connection.execute(
-        "SELECT run, host, taken_at FROM ragctl.leases WHERE index_name = %s AND run <> ''", (index,)
+        "SELECT run, host, taken_at FROM leases WHERE index_name = %s AND run <> ''", (index,)
     ).fetchone()
     lease = Holder(*row) if row is not None else None
     running = runs.running()
@@ -253,13 +276,13 @@ def end_session(connection: Connection[Any], index: str) -> None:
 
     try:
         connection.execute(
-            """
+            f"""
             SELECT pg_terminate_backend(pid) FROM pg_locks
             WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()
               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-              AND classid = %s AND objid::bigint = hashtext(%s)::bigint & 4294967295
+              AND classid = %(ours)s AND objid::bigint = {_KEY}::bigint & 4294967295
             """,
-            (_NAMESPACE, index),
+            {"ours": _NAMESPACE, "index": index},
         )
     except InsufficientPrivilege as error:
         raise RunInProgress(
@@ -270,17 +293,19 @@ def end_session(connection: Connection[Any], index: str) -> None:
 
 
 def _is_abandoned(connection: Connection[Any], index: str) -> bool:
-    row = connection.execute("SELECT run = '' FROM ragctl.leases WHERE index_name = %s", (index,)).fetchone()
+    row = connection.execute("SELECT run = '' FROM leases WHERE index_name = %s", (index,)).fetchone()
     return bool(row and row[0])
 
 
 def _lock(connection: Connection[Any], index: str) -> bool:
-    row = connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", (_NAMESPACE, index)).fetchone()
+    row = connection.execute(
+        f"SELECT pg_try_advisory_lock(%(ours)s, {_KEY})", {"ours": _NAMESPACE, "index": index}
+    ).fetchone()
     return bool(row and row[0])
 
 
 def _unlock(connection: Connection[Any], index: str) -> None:
-    connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", (_NAMESPACE, index))
+    connection.execute(f"SELECT pg_advisory_unlock(%(ours)s, {_KEY})", {"ours": _NAMESPACE, "index": index})
 
 
 def _refusal(connection: Connection[Any], index: str, runs: Runs) -> RunInProgress:

@@ -13,6 +13,22 @@ from ragctl.types import EmbeddedDocument, Failure, Item, ItemKey, LedgerItem
 if TYPE_CHECKING:
     from psycopg import Connection
 
+# An item with each of its documents. A part that failed has a row of its own (p), which is shown with the
+# version before of its document if there is one.
+_WITH_DOCUMENTS = """
+    i.source, coalesce(d.path, i.path) AS path, i.stored, i.skipped,
+    coalesce(p.failure, i.failure) AS failure, greatest(p.attempts, i.attempts) AS attempts,
+    coalesce(p.failed_at, i.failed_at) AS failed_at,
+    coalesce(p.first_failed_at, i.first_failed_at) AS first_failed_at, {more} d.chunks, d.stored_at
+    FROM items i
+    LEFT JOIN documents d ON d.generation = i.generation AND d.source = i.source AND d.item = i.path
+    LEFT JOIN items p ON p.generation = d.generation AND p.source = d.source AND p.path = d.path
+        AND d.path <> d.item
+    WHERE i.generation = %s AND NOT EXISTS (
+        SELECT FROM documents o WHERE o.generation = i.generation AND o.source = i.source
+            AND o.path = i.path AND o.item <> i.path)
+"""
+
 
 class Ledger:
     """Reads and writes `items` and `documents` of one generation.
@@ -28,7 +44,7 @@ class Ledger:
         """Everything known, by (source, path)."""
         rows = self._connection.execute(
             "SELECT source, path, fingerprint, digest, stored, failure, skipped "
-            "FROM ragctl.items WHERE generation = %s",
+            "FROM items WHERE generation = %s",
             (self._generation,),
         )
         return {
@@ -48,7 +64,7 @@ class Ledger:
         """Notes documents whose chunks were written, and that their items are done."""
         self._connection.execute(
             """
-            INSERT INTO ragctl.documents (generation, source, path, item, digest, reader, chunks, run)
+            INSERT INTO documents (generation, source, path, item, digest, reader, chunks, run)
             SELECT %s, t.source, t.path, t.item, t.digest, t.reader, t.chunks, %s
             FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[])
                  AS t (source, path, item, digest, reader, chunks)
@@ -79,7 +95,7 @@ class Ledger:
     def _upsert_items(self, rows: Sequence[tuple[ItemKey, str, str, bool]]) -> None:
         self._connection.execute(
             """
-            INSERT INTO ragctl.items (generation, source, path, fingerprint, digest, stored)
+            INSERT INTO items (generation, source, path, fingerprint, digest, stored)
             SELECT %s, t.source, t.path, t.fingerprint, t.digest, t.stored
             FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bool[])
                  AS t (source, path, fingerprint, digest, stored)
@@ -108,15 +124,15 @@ class Ledger:
         """
         self._connection.execute(
             """
-            INSERT INTO ragctl.items
+            INSERT INTO items
                 (generation, source, path, fingerprint, failure, attempts, failed_at, first_failed_at)
             VALUES (%s, %s, %s, %s, %s, 1, now(), now())
             ON CONFLICT (generation, source, path) DO UPDATE SET
                 fingerprint = excluded.fingerprint, failure = excluded.failure,
-                attempts = ragctl.items.attempts
-                    + CASE WHEN ragctl.items.failed_at >= %s THEN 0 ELSE 1 END,
+                attempts = items.attempts
+                    + CASE WHEN items.failed_at >= %s THEN 0 ELSE 1 END,
                 failed_at = now(),
-                first_failed_at = coalesce(ragctl.items.first_failed_at, now()), skipped = NULL
+                first_failed_at = coalesce(items.first_failed_at, now()), skipped = NULL
             """,
             (
                 self._generation,
@@ -132,7 +148,7 @@ class Ledger:
         """Notes why an item is not one for the index."""
         self._connection.execute(
             """
-            INSERT INTO ragctl.items (generation, source, path, fingerprint, skipped)
+            INSERT INTO items (generation, source, path, fingerprint, skipped)
             VALUES (%s, %s, %s, %s, %s)
             ON CONFLICT (generation, source, path) DO UPDATE SET
                 fingerprint = excluded.fingerprint, skipped = excluded.skipped,
@@ -144,7 +160,7 @@ class Ledger:
     def stored_by(self, run: str) -> dict[ItemKey, tuple[int, int]]:
         """(documents, chunks) of every item that this run has stored."""
         rows = self._connection.execute(
-            "SELECT source, item, count(*), sum(chunks) FROM ragctl.documents "
+            "SELECT source, item, count(*), sum(chunks) FROM documents "
             "WHERE generation = %s AND run = %s GROUP BY source, item",
             (self._generation, run),
         )
@@ -155,7 +171,7 @@ class Ledger:
         keys = list(items)
         return self._connection.execute(
             """
-            SELECT source, path FROM ragctl.documents
+            SELECT source, path FROM documents
             WHERE generation = %s AND (source, item) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
             """,
             (self._generation, [source for source, _ in keys], [path for _, path in keys]),
@@ -166,7 +182,7 @@ class Ledger:
         keys = list(items)
         for table, column in (("documents", "item"), ("items", "path")):
             self._connection.execute(
-                f"DELETE FROM ragctl.{table} WHERE generation = %s "
+                f"DELETE FROM {table} WHERE generation = %s "
                 f"AND (source, {column}) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
                 (self._generation, [source for source, _ in keys], [path for _, path in keys]),
             )
@@ -176,11 +192,10 @@ class Ledger:
         return _dictionaries(
             self._connection,
             """
-            SELECT i.source, i.path, i.stored, i.skipped, i.failure, i.attempts,
-                   i.failed_at, i.first_failed_at, d.chunks, d.reader, d.digest, d.run, d.stored_at
-            FROM ragctl.items i LEFT JOIN ragctl.documents d
-              ON d.generation = i.generation AND d.source = i.source AND d.item = i.path
-            WHERE i.generation = %s AND coalesce(d.path, i.path) = %s AND (%s::text IS NULL OR i.source = %s)
+            SELECT """
+            + _WITH_DOCUMENTS.format(more="d.reader, d.digest, d.run,")
+            + """
+              AND coalesce(d.path, i.path) = %s AND (%s::text IS NULL OR i.source = %s)
             ORDER BY i.source
             """,
             (self._generation, path, source, source),
@@ -194,19 +209,16 @@ class Ledger:
         return _dictionaries(
             self._connection,
             """
-            SELECT i.source, i.path, i.stored, i.skipped, i.failure, i.attempts, i.failed_at,
-                   i.first_failed_at, d.chunks, d.stored_at
-            FROM ragctl.items i LEFT JOIN ragctl.documents d
-              ON d.generation = i.generation AND d.source = i.source AND d.item = i.path
-            WHERE i.generation = %s ORDER BY i.source, i.path
-            """,
+            SELECT """
+            + _WITH_DOCUMENTS.format(more="")
+            + " ORDER BY i.source, i.path, d.path",
             (self._generation,),
         )
 
     def counts(self) -> tuple[int, int]:
         """(documents, chunks) that the ledger holds to be stored."""
         row = self._connection.execute(
-            "SELECT count(*), coalesce(sum(chunks), 0) FROM ragctl.documents WHERE generation = %s",
+            "SELECT count(*), coalesce(sum(chunks), 0) FROM documents WHERE generation = %s",
             (self._generation,),
         ).fetchone()
         assert row is not None  # an aggregate gives one row

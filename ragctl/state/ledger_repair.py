@@ -29,8 +29,8 @@ class LedgerRepair:
             """
             SELECT d.source, d.path, d.item, d.digest, d.reader, d.chunks,
                    CASE WHEN i.digest = d.digest AND i.failure IS NULL THEN i.fingerprint ELSE '' END
-            FROM ragctl.documents d
-            JOIN ragctl.items i ON i.generation = d.generation AND i.source = d.source AND i.path = d.item
+            FROM documents d
+            JOIN items i ON i.generation = d.generation AND i.source = d.source AND i.path = d.item
             WHERE d.generation = %s
             """,
             (self._generation,),
@@ -52,8 +52,8 @@ class LedgerRepair:
         """Items that are held to be stored and of which no document is known."""
         return self._connection.execute(
             """
-            SELECT source, path FROM ragctl.items i WHERE generation = %s AND stored AND NOT EXISTS
-                (SELECT 1 FROM ragctl.documents d
+            SELECT source, path FROM items i WHERE generation = %s AND stored AND NOT EXISTS
+                (SELECT 1 FROM documents d
                  WHERE d.generation = i.generation AND d.source = i.source AND d.item = i.path)
             ORDER BY source, path
             """,
@@ -63,8 +63,8 @@ class LedgerRepair:
     def is_empty(self) -> bool:
         """Is nothing held to be stored?"""
         row = self._connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM ragctl.documents WHERE generation = %s) "
-            "OR EXISTS (SELECT 1 FROM ragctl.items WHERE generation = %s AND stored)",
+            "SELECT EXISTS (SELECT 1 FROM documents WHERE generation = %s) "
+            "OR EXISTS (SELECT 1 FROM items WHERE generation = %s AND stored)",
             (self._generation, self._generation),
         ).fetchone()
         return not (row and row[0])
@@ -73,7 +73,7 @@ class LedgerRepair:
         """Makes the rows of documents that are stored; what is known of an item already stays."""
         self._connection.execute(
             """
-            INSERT INTO ragctl.documents (generation, source, path, item, digest, reader, chunks, run)
+            INSERT INTO documents (generation, source, path, item, digest, reader, chunks, run)
             SELECT %s, t.source, t.path, t.item, t.digest, t.reader, t.chunks, %s
             FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[])
                  AS t (source, path, item, digest, reader, chunks)
@@ -91,7 +91,7 @@ class LedgerRepair:
         items = {(one.source, one.item): one for one in records}
         self._connection.execute(
             """
-            INSERT INTO ragctl.items AS i (generation, source, path, fingerprint, digest, stored)
+            INSERT INTO items AS i (generation, source, path, fingerprint, digest, stored)
             SELECT %s, t.source, t.path, t.fingerprint, t.digest, true
             FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
                  AS t (source, path, fingerprint, digest)
@@ -111,7 +111,7 @@ class LedgerRepair:
         """Removes documents; what else there is of their items will be stored again."""
         self._items_again(documents)
         self._connection.execute(
-            f"DELETE FROM ragctl.documents WHERE generation = %s AND (source, path) IN {_KEYS}",
+            f"DELETE FROM documents WHERE generation = %s AND (source, path) IN {_KEYS}",
             (self._generation, *_columns(documents)),
         )
 
@@ -124,7 +124,7 @@ class LedgerRepair:
         self._items_again([(one.source, one.path) for one in records])
         self._connection.execute(
             """
-            UPDATE ragctl.documents d SET digest = '', chunks = t.chunks
+            UPDATE documents d SET digest = '', chunks = t.chunks
             FROM unnest(%s::text[], %s::text[], %s::int[]) AS t (source, path, chunks)
             WHERE d.generation = %s AND d.source = t.source AND d.path = t.path
             """,
@@ -139,8 +139,8 @@ class LedgerRepair:
     def _items_again(self, documents: Collection[ItemKey]) -> None:
         self._connection.execute(
             f"""
-            UPDATE ragctl.items i SET fingerprint = '', digest = '', stored = false
-            FROM ragctl.documents d
+            UPDATE items i SET fingerprint = '', digest = '', stored = false
+            FROM documents d
             WHERE i.generation = %s AND d.generation = i.generation AND d.source = i.source
               AND d.item = i.path AND (d.source, d.path) IN {_KEYS}
             """,
@@ -150,7 +150,7 @@ class LedgerRepair:
     def read_again(self, items: Collection[ItemKey]) -> None:
         """As `store_again`, for items of which no document is known."""
         self._connection.execute(
-            "UPDATE ragctl.items SET fingerprint = '', digest = '', stored = false "
+            "UPDATE items SET fingerprint = '', digest = '', stored = false "
             f"WHERE generation = %s AND (source, path) IN {_KEYS}",
             (self._generation, *_columns(items)),
         )
@@ -158,9 +158,9 @@ class LedgerRepair:
     def forget_all(self) -> int:
         """Removes everything, as nothing is stored; returns how many documents were known."""
         known = self._connection.execute(
-            "DELETE FROM ragctl.documents WHERE generation = %s", (self._generation,)
+            "DELETE FROM documents WHERE generation = %s", (self._generation,)
         ).rowcount
-        self._connection.execute("DELETE FROM ragctl.items WHERE generation = %s", (self._generation,))
+        self._connection.execute("DELETE FROM items WHERE generation = %s", (self._generation,))
         return known
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import Mismatch
+from ragctl.state.document_versions import TABLES as VERSION_TABLES
+from ragctl.state.schema import SCHEMA as SCHEMA
+from ragctl.state.schema import schema_exists
 
 if TYPE_CHECKING:
-    from psycopg import Connection
-
-SCHEMA = "ragctl"
+    from psycopg import Connection, sql
 
 _FIRST = """
 CREATE TABLE ragctl.indexes (
@@ -174,43 +175,93 @@ CREATE TABLE ragctl.answers (
 CREATE INDEX answers_by_age ON ragctl.answers (generation, asked_at);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
+_SIXTH = f"""
+ALTER TABLE ragctl.generations ADD COLUMN store text NOT NULL DEFAULT 'pgvector';
+{VERSION_TABLES}
+"""
+
+_SEVENTH = """
+-- What a generation's tables are called where that is not the index and the generation's number.
+ALTER TABLE ragctl.generations ADD COLUMN tables text;
+CREATE UNIQUE INDEX tables_of_one_generation ON ragctl.generations
+    (coalesce(tables, index_name || '_g' || number));
+"""
+
+_EIGHTH = """
+-- What came of each question of an evaluation; the run's record holds what is true of all of them.
+CREATE TABLE ragctl.evaluation_questions (
+    run      text NOT NULL REFERENCES ragctl.runs (id) ON DELETE CASCADE,
+    position integer NOT NULL CHECK (position >= 0),
+    entry    jsonb NOT NULL,
+    PRIMARY KEY (run, position)
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    _FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH,
+)  # fmt: skip
+_VERSION_TABLE = """
+CREATE TABLE ragctl.schema_version (version integer NOT NULL);
+INSERT INTO ragctl.schema_version VALUES (0);
+"""
 _LOCK_KEY = 0x7261_6763_746C  # "ragctl": two processes must not migrate at once
 
 
-def schema_version(connection: Connection[Any]) -> int:
-    """The version of the state's schema in this database; 0 if there is none."""
+def schema_version(connection: Connection[Any], schema: str = SCHEMA) -> int:
+    """The version of the state's tables in this schema of the database; 0 if there are none."""
     # Not to_regclass: after waiting for another process's migration it still answers from a cache.
     there = connection.execute(
-        "SELECT 1 FROM pg_tables WHERE schemaname = 'ragctl' AND tablename = 'schema_version'"
+        "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = 'schema_version'", (schema,)
     ).fetchone()
     if there is None:
         return 0
-    found = connection.execute("SELECT version FROM ragctl.schema_version").fetchone()
+    found = connection.execute(in_schema("SELECT version FROM ragctl.schema_version", schema)).fetchone()
     return int(found[0]) if found else 0
 
 
-def migrate(connection: Connection[Any]) -> None:
-    """Brings the state's schema up to this release's version, in one transaction.
+def in_schema(statements: str, schema: str) -> sql.SQL:
+    """Statements of this module and its neighbours, which name the tables in `ragctl`, for another schema."""
+    from psycopg import sql
+
+    if schema == SCHEMA:
+        return _as_sql(statements)
+    # A name may hold the quotes that a function's body is put into.
+    text = statements.replace("$$", "$ragctl_body$")
+    return _as_sql(text.replace("ragctl.", f"{sql.Identifier(schema).as_string()}."))
+
+
+def _as_sql(text: str) -> sql.SQL:
+    from psycopg import sql
+
+    return sql.SQL(text)  # the schema's name in it is quoted
+
+
+def migrate(connection: Connection[Any], schema: str = SCHEMA) -> None:
+    """Brings the state's tables up to this release's version, in one transaction.
+
+    The schema itself is made too, where it is not there.
 
     Raises:
         Mismatch: a newer ragctl made this state.
     """
-    version = schema_version(connection)
+    from psycopg import sql
+
+    version = schema_version(connection, schema)
     if version == len(MIGRATIONS):
         return
     _refuse_newer(version)
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
-        version = schema_version(connection)  # another process may have done it meanwhile
+        version = schema_version(connection, schema)  # another process may have done it meanwhile
         _refuse_newer(version)
         if version == 0:
-            connection.execute("CREATE SCHEMA IF NOT EXISTS ragctl")
-            connection.execute("CREATE TABLE ragctl.schema_version (version integer NOT NULL)")
-            connection.execute("INSERT INTO ragctl.schema_version VALUES (0)")
-        for statement in MIGRATIONS[version:]:
-            connection.execute(statement)
-        connection.execute("UPDATE ragctl.schema_version SET version = %s", (len(MIGRATIONS),))
+            if not schema_exists(connection, schema):
+                connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+            connection.execute(in_schema(_VERSION_TABLE, schema))
+        for statements in MIGRATIONS[version:]:
+            connection.execute(in_schema(statements, schema))
+        set_version = f"UPDATE ragctl.schema_version SET version = {len(MIGRATIONS)}"
+        connection.execute(in_schema(set_version, schema))
 
 
 def _refuse_newer(version: int) -> None:

@@ -69,7 +69,7 @@ class Runs:
             "record = excluded.record"
         )
         self._connection.execute(
-            "INSERT INTO ragctl.runs (id, index_name, pipeline, command, host, status, record) "
+            "INSERT INTO runs (id, index_name, pipeline, command, host, status, record) "
             f"VALUES (%s, %s, %s, %s, %s, 'running', %s) {anew if again else ''}",
             (run, self._index, pipeline, command, socket.gethostname(), json_text(record or {})),
         )
@@ -77,7 +77,7 @@ class Runs:
     def reopen(self, run: str) -> RunRow | None:
         """The run of this name, `running` again; None if there is none, or if it was abandoned."""
         row = self._connection.execute(
-            "UPDATE ragctl.runs SET status = 'running', finished_at = NULL "
+            "UPDATE runs SET status = 'running', finished_at = NULL "
             f"WHERE status <> 'abandoned' AND index_name = %s AND id = %s RETURNING {_COLUMNS}",
             (self._index, run),
         ).fetchone()
@@ -90,19 +90,19 @@ class Runs:
             status: done, failed, interrupted or abandoned.
         """
         self._connection.execute(
-            "UPDATE ragctl.runs SET status = %s, finished_at = now(), record = %s "
+            "UPDATE runs SET status = %s, finished_at = now(), record = %s "
             "WHERE id = %s AND status = 'running'",
             (status, json_text(record), run),
         )
 
-    def abandon(self, run: str, error: Mapping[str, object]) -> bool:
+    def abandon(self, run: str, error: Mapping[str, object], *, status: str = "abandoned") -> bool:
         """Closes a run that is `running` for good; False if it is not."""
         return (
             self._connection.execute(
-                "UPDATE ragctl.runs SET status = 'abandoned', finished_at = now(), "
+                "UPDATE runs SET status = %s, finished_at = now(), "
                 "record = record || jsonb_build_object('error', %s::jsonb) "
                 "WHERE index_name = %s AND id = %s AND status = 'running'",
-                (json_text(error), self._index, run),
+                (status, json_text(error), self._index, run),
             ).rowcount
             == 1
         )
@@ -110,32 +110,47 @@ class Runs:
     def find(self, run: str) -> RunRow | None:
         """The run of exactly this name."""
         row = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM ragctl.runs WHERE index_name = %s AND id = %s", (self._index, run)
+            f"SELECT {_COLUMNS} FROM runs WHERE index_name = %s AND id = %s", (self._index, run)
         ).fetchone()
         return RunRow(*row) if row else None
 
     def close_dead(self) -> None:
-        """Runs that were left `running` by a process that died. Only the holder of the lease may say so."""
+        """Runs that were left `running` by a process that died. Only the holder of the lease may say so.
+
+        Those that only ask hold no lease: see `state.asking`.
+        """
         self._connection.execute(
-            "UPDATE ragctl.runs SET status = 'interrupted', finished_at = now(), "
+            "UPDATE runs SET status = 'interrupted', finished_at = now(), "
             "record = record || jsonb_build_object('error', %s::jsonb) "
-            "WHERE index_name = %s AND status = 'running'",
+            "WHERE index_name = %s AND status = 'running' AND command NOT IN ('ask', 'eval')",
             (json_text(_DIED), self._index),
         )
 
+    def close_as_dead(self, run: str) -> None:
+        """One run that was left `running` by a process that died."""
+        self.abandon(run, _DIED, status="interrupted")
+
+    def asking(self) -> list[str]:
+        """Runs in progress that only ask; their processes may have died."""
+        rows = self._connection.execute(
+            "SELECT id FROM runs WHERE index_name = %s AND status = 'running' AND command IN ('ask', 'eval')",
+            (self._index,),
+        ).fetchall()
+        return [str(name) for (name,) in rows]
+
     def running(self) -> tuple[str, str, datetime] | None:
-        """(run, host, since) of the run in progress, as far as it said so."""
+        """(run, host, since) of the run in progress that writes, as far as it said so."""
         return self._connection.execute(
-            "SELECT id, host, started_at FROM ragctl.runs "
-            "WHERE index_name = %s AND status = 'running' ORDER BY started_at DESC LIMIT 1",
+            "SELECT id, host, started_at FROM runs "
+            "WHERE index_name = %s AND status = 'running' AND command NOT IN ('ask', 'eval') "
+            "ORDER BY started_at DESC LIMIT 1",
             (self._index,),
         ).fetchone()
 
     def latest(self, limit: int | None = None) -> list[RunRow]:
         """The newest first; all of them without a limit."""
         rows = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM ragctl.runs WHERE index_name = %s "
-            "ORDER BY started_at DESC, id DESC LIMIT %s",
+            f"SELECT {_COLUMNS} FROM runs WHERE index_name = %s ORDER BY started_at DESC, id DESC LIMIT %s",
             (self._index, limit),
         ).fetchall()
         return [RunRow(*row) for row in rows]
@@ -143,7 +158,7 @@ class Runs:
     def beginning_with(self, prefix: str) -> list[RunRow]:
         """Those whose name begins so, the newest first."""
         rows = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM ragctl.runs WHERE index_name = %s AND starts_with(id, %s) "
+            f"SELECT {_COLUMNS} FROM runs WHERE index_name = %s AND starts_with(id, %s) "
             "ORDER BY started_at DESC, id DESC",
             (self._index, prefix),
         ).fetchall()
@@ -152,8 +167,8 @@ class Runs:
     def contribution(self, run: str) -> tuple[int, int]:
         """(documents, chunks) in the index's generations now that were written by this run."""
         row = self._connection.execute(
-            "SELECT count(*), coalesce(sum(d.chunks), 0) FROM ragctl.documents d "
-            "JOIN ragctl.generations g ON g.id = d.generation WHERE g.index_name = %s AND d.run = %s",
+            "SELECT count(*), coalesce(sum(d.chunks), 0) FROM documents d "
+            "JOIN generations g ON g.id = d.generation WHERE g.index_name = %s AND d.run = %s",
             (self._index, run),
         ).fetchone()
         assert row is not None  # an aggregate gives one row
@@ -167,12 +182,12 @@ class Runs:
         """
         changed = 0
         for run, record in self._connection.execute(
-            "SELECT id, record FROM ragctl.runs WHERE index_name = %s FOR UPDATE", (self._index,)
+            "SELECT id, record FROM runs WHERE index_name = %s FOR UPDATE", (self._index,)
         ).fetchall():
             scrubbed = _scrubbed(record, source, names)
             if scrubbed != record:
                 changed += self._connection.execute(
-                    "UPDATE ragctl.runs SET record = %s WHERE id = %s", (json_text(scrubbed), run)
+                    "UPDATE runs SET record = %s WHERE id = %s", (json_text(scrubbed), run)
                 ).rowcount
         return changed
 
@@ -181,7 +196,7 @@ class Runs:
         row = self._connection.execute(
             """
             SELECT sum((record->'embed'->>'tokens')::float8), sum((record->'embed'->>'seconds')::float8)
-            FROM (SELECT record FROM ragctl.runs
+            FROM (SELECT record FROM runs
                   WHERE record->'versions'->>'embedder' = %s
                     AND (record->'embed'->>'seconds')::float8 > 0
                   ORDER BY started_at DESC LIMIT 5) latest
@@ -202,7 +217,7 @@ def measured_rate(connection: Connection[Any], provider: str, model: str, *, gpu
     row = connection.execute(
         """
         SELECT sum((record->'embed'->>'tokens')::float8), sum((record->'embed'->>'seconds')::float8)
-        FROM (SELECT record FROM ragctl.runs
+        FROM (SELECT record FROM runs
               WHERE record->'embed'->>'provider' = %s AND record->'embed'->>'model' = %s
                 AND (record->'embed'->>'gpu')::boolean = %s AND (record->'embed'->>'seconds')::float8 > 0
                 AND (record->'embed'->>'tokens')::float8 >= %s
@@ -216,13 +231,17 @@ def measured_rate(connection: Connection[Any], provider: str, model: str, *, gpu
 def _scrubbed(record: dict[str, Any], source: str, names: Collection[str]) -> dict[str, Any]:
     result = dict(record)
     if record.get("failures"):
-        result["failures"] = [
-            {**one, "document": FORGOTTEN, "message": FORGOTTEN}
-            if one.get("source") == source and one.get("document") in names
-            else one
-            for one in record["failures"]
-        ]
+        result["failures"] = [_without(one, source, names) for one in record["failures"]]
     error = record.get("error")
     if error and any(name in f"{error.get('message')} {error.get('where')}" for name in names):
         result["error"] = {**error, "message": FORGOTTEN, "where": None}
     return result
+
+
+def _without(failure: dict[str, Any], source: str, names: Collection[str]) -> dict[str, Any]:
+    if failure.get("source") == source and failure.get("document") in names:
+        return {**failure, "document": FORGOTTEN, "message": FORGOTTEN}
+    # A question's failure may name the document whose passage was not to be sent.
+    if failure.get("stage") == "ask" and any(name in str(failure.get("message")) for name in names):
+        return {**failure, "message": FORGOTTEN}
+    return failure

@@ -91,8 +91,8 @@ class PostgresSpending:
         cost = None if usage.cost_usd is None else _exact(usage.cost_usd)
         self._connect().execute(
             """
-            WITH gone AS (DELETE FROM ragctl.reservations WHERE id = %(id)s AND run = %(run)s RETURNING usd)
-            UPDATE ragctl.budgets SET reserved_usd = reserved_usd - gone.usd,
+            WITH gone AS (DELETE FROM reservations WHERE id = %(id)s AND run = %(run)s RETURNING usd)
+            UPDATE budgets SET reserved_usd = reserved_usd - gone.usd,
                 spent_usd = spent_usd + coalesce(%(cost)s::numeric, gone.usd),
                 unpriced = unpriced OR %(cost)s::numeric IS NULL
             FROM gone WHERE run = %(run)s
@@ -107,11 +107,11 @@ class PostgresSpending:
             .execute(
                 """
                 WITH granted AS (
-                    UPDATE ragctl.budgets SET reserved_usd = reserved_usd + %(most)s::numeric
+                    UPDATE budgets SET reserved_usd = reserved_usd + %(most)s::numeric
                     WHERE run = %(run)s AND (max_usd IS NULL
                         OR spent_usd + reserved_usd + %(most)s::numeric <= max_usd)
                     RETURNING run)
-                INSERT INTO ragctl.reservations (run, usd) SELECT run, %(most)s::numeric FROM granted
+                INSERT INTO reservations (run, usd) SELECT run, %(most)s::numeric FROM granted
                 RETURNING id
                 """,
                 {"run": self._run, "most": most},
@@ -125,8 +125,7 @@ class PostgresSpending:
         row = (
             self._connect()
             .execute(
-                "SELECT reserved_usd > 0 AND spent_usd + %s::numeric <= max_usd FROM ragctl.budgets "
-                "WHERE run = %s",
+                "SELECT reserved_usd > 0 AND spent_usd + %s::numeric <= max_usd FROM budgets WHERE run = %s",
                 (most, self._run),
             )
             .fetchone()
@@ -136,9 +135,7 @@ class PostgresSpending:
     def _over(self, most: Decimal) -> OverBudget:
         row = (
             self._connect()
-            .execute(
-                "SELECT max_usd, spent_usd, reserved_usd FROM ragctl.budgets WHERE run = %s", (self._run,)
-            )
+            .execute("SELECT max_usd, spent_usd, reserved_usd FROM budgets WHERE run = %s", (self._run,))
             .fetchone()
         )
         if row is None:
@@ -159,7 +156,7 @@ def open_budget(connection: Connection[Any], run: str, max_usd: float | None) ->
         max_usd: the most that the run may cost; None: what is spent is counted, and nothing refused.
     """
     connection.execute(
-        "INSERT INTO ragctl.budgets (run, max_usd) VALUES (%s, %s) "
+        "INSERT INTO budgets (run, max_usd) VALUES (%s, %s) "
         "ON CONFLICT (run) DO UPDATE SET max_usd = excluded.max_usd",
         (run, None if max_usd is None else _exact(max_usd)),
     )
@@ -168,7 +165,7 @@ def open_budget(connection: Connection[Any], run: str, max_usd: float | None) ->
 def close_budget(connection: Connection[Any], run: str) -> Spent | None:
     """Ends a run's budget and says what became of it; None if it had none."""
     row = connection.execute(
-        "DELETE FROM ragctl.budgets WHERE run = %s "
+        "DELETE FROM budgets WHERE run = %s "
         "RETURNING max_usd::float8, spent_usd::float8, reserved_usd::float8, unpriced",
         (run,),
     ).fetchone()
@@ -183,10 +180,10 @@ def close_left_budgets(connection: Connection[Any], index: str) -> None:
     connection.execute(
         """
         WITH gone AS (
-            DELETE FROM ragctl.budgets b USING ragctl.runs r
+            DELETE FROM budgets b USING runs r
             WHERE r.id = b.run AND r.index_name = %s AND r.status <> 'running'
             RETURNING b.run, b.max_usd, b.spent_usd, b.reserved_usd, b.unpriced)
-        UPDATE ragctl.runs r SET record = r.record || jsonb_build_object('spending', jsonb_build_object(
+        UPDATE runs r SET record = r.record || jsonb_build_object('spending', jsonb_build_object(
             'max_usd', gone.max_usd, 'spent_usd', gone.spent_usd, 'unsettled_usd', gone.reserved_usd,
             'unpriced', gone.unpriced))
         FROM gone WHERE r.id = gone.run

@@ -87,7 +87,7 @@ class PostgresThrottle:
             self._connect()
             .execute(
                 """
-                INSERT INTO ragctl.throttles AS t (name, free_at)
+                INSERT INTO throttles AS t (name, free_at)
                 VALUES (%(name)s, clock_timestamp() + make_interval(secs => %(seconds)s))
                 ON CONFLICT (name) DO UPDATE
                 SET free_at = greatest(t.free_at, clock_timestamp()) + make_interval(secs => %(seconds)s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ragctl.state.schema import beside_placeholders
 from ragctl.types import ItemKey
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ def known_names(connection: Connection[Any], index: str) -> dict[ItemKey, set[It
     """
     rows = connection.execute(
         """
-        SELECT i.source, i.path, i.path FROM ragctl.items i
-            JOIN ragctl.generations g ON g.id = i.generation WHERE g.index_name = %(index)s
-        UNION SELECT d.source, d.path, d.item FROM ragctl.documents d
-            JOIN ragctl.generations g ON g.id = d.generation WHERE g.index_name = %(index)s
-        UNION SELECT source, path, path FROM ragctl.texts WHERE index_name = %(index)s
-        UNION SELECT f->>'source', f->>'document', f->>'document' FROM ragctl.runs,
+        SELECT i.source, i.path, i.path FROM items i
+            JOIN generations g ON g.id = i.generation WHERE g.index_name = %(index)s
+        UNION SELECT d.source, d.path, d.item FROM documents d
+            JOIN generations g ON g.id = d.generation WHERE g.index_name = %(index)s
+        UNION SELECT source, path, path FROM texts WHERE index_name = %(index)s
+        UNION SELECT f->>'source', f->>'document', f->>'document' FROM runs,
             jsonb_array_elements(record->'failures') f
             WHERE index_name = %(index)s AND jsonb_typeof(record->'failures') = 'array'
         """,
@@ -47,7 +48,7 @@ def forget_vectors(
     """
     from psycopg import sql
 
-    statement = sql.SQL("DELETE FROM ragctl.vectors v WHERE v.hash = ANY(%s) AND {}").format(_unused(tables))
+    statement = sql.SQL("DELETE FROM vectors v WHERE v.hash = ANY(%s) AND {}").format(_unused(tables))
     return connection.execute(statement, (list(hashes),)).rowcount
 
 
@@ -55,8 +56,8 @@ def count_unused_vectors(connection: Connection[Any], tables: Sequence[ChunkTabl
     """Cached vectors of inputs that no chunk in any of `tables` has."""
     from psycopg import sql
 
-    statement = sql.SQL("SELECT count(*) FROM ragctl.vectors v WHERE {}").format(_unused(tables))
-    row = connection.execute(statement).fetchone()
+    statement = sql.SQL("SELECT count(*) FROM vectors v WHERE {}").format(_unused(tables))
+    row = connection.execute(statement, ()).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -64,15 +65,17 @@ def forget_unused_vectors(connection: Connection[Any], tables: Sequence[ChunkTab
     """Removes what `count_unused_vectors` counts; returns how many went."""
     from psycopg import sql
 
-    statement = sql.SQL("DELETE FROM ragctl.vectors v WHERE {}").format(_unused(tables))
-    return connection.execute(statement).rowcount
+    statement = sql.SQL("DELETE FROM vectors v WHERE {}").format(_unused(tables))
+    return connection.execute(statement, ()).rowcount
 
 
 def _unused(tables: Sequence[ChunkTable]) -> sql.Composable:
     from psycopg import sql
 
     conditions = [
-        sql.SQL("NOT EXISTS (SELECT 1 FROM {} c WHERE c.input_hash = v.hash)").format(sql.Identifier(*table))
+        sql.SQL("NOT EXISTS (SELECT 1 FROM {} c WHERE c.input_hash = v.hash)").format(
+            beside_placeholders(table)
+        )
         for table in tables
     ]
     return sql.SQL(" AND ").join([sql.SQL("true"), *conditions])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from ragctl.state.schema import beside_placeholders
 
 if TYPE_CHECKING:
     import numpy as np
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     Vectors = NDArray[np.float32]
+    FindVectors = Callable[[Collection[bytes]], Mapping[bytes, Vectors]]
 
 ChunkTable = tuple[str, str]
 """(schema, name) of a table with columns `input_hash` (bytea) and `embedding` (pgvector's vector)."""
@@ -19,22 +22,27 @@ _SENT_HEADER = 4  # bytes of pgvector's binary form before its numbers: dimensio
 
 
 class PostgresVectorCache:
-    """The known vectors of one embedder: those in chunk tables, then the cached ones; float32, as they came.
+    """The known vectors of one embedder: in chunk tables, cached, elsewhere; float32, as they came.
 
     Args:
         identity: the embedder's.
         tables: chunk tables whose vectors this embedder made, in the order in which they are looked at.
+        elsewhere: what looks up vectors of this embedder that lie in no database; asked for what is nowhere
+            else.
     """
 
-    def __init__(self, connection: Connection[Any], identity: str, tables: Sequence[ChunkTable] = ()) -> None:
+    def __init__(
+        self,
+        connection: Connection[Any],
+        identity: str,
+        tables: Sequence[ChunkTable] = (),
+        elsewhere: Sequence[FindVectors] = (),
+    ) -> None:
         self._connection = connection
         self._tables = list(tables)
-        connection.execute(
-            "INSERT INTO ragctl.embedders (identity) VALUES (%s) ON CONFLICT DO NOTHING", (identity,)
-        )
-        row = connection.execute(
-            "SELECT id FROM ragctl.embedders WHERE identity = %s", (identity,)
-        ).fetchone()
+        self._elsewhere = elsewhere
+        connection.execute("INSERT INTO embedders (identity) VALUES (%s) ON CONFLICT DO NOTHING", (identity,))
+        row = connection.execute("SELECT id FROM embedders WHERE identity = %s", (identity,)).fetchone()
         assert row is not None  # it was just made sure of
         self._embedder: int = row[0]
 
@@ -48,6 +56,11 @@ class PostgresVectorCache:
                 missing -= found.keys()
         if missing:
             found.update(self._find_cached(missing))
+            missing -= found.keys()
+        for find in self._elsewhere:
+            if missing:
+                found.update(find(missing))
+                missing -= found.keys()
         return found
 
     def _find_in(self, table: ChunkTable, hashes: set[bytes]) -> dict[bytes, Vectors]:
@@ -58,7 +71,7 @@ class PostgresVectorCache:
         statement = sql.SQL(
             "SELECT DISTINCT ON (input_hash) input_hash, vector_send(embedding) FROM {} "
             "WHERE input_hash = ANY(%s)"
-        ).format(sql.Identifier(*table))
+        ).format(beside_placeholders(table))
         try:
             rows = self._connection.execute(statement, (list(hashes),), binary=True).fetchall()
         except UndefinedTable:  # its generation has been dropped since: it can tell us nothing more
@@ -72,7 +85,7 @@ class PostgresVectorCache:
         import numpy as np
 
         rows = self._connection.execute(
-            "SELECT hash, vector FROM ragctl.vectors WHERE embedder = %s AND hash = ANY(%s)",
+            "SELECT hash, vector FROM vectors WHERE embedder = %s AND hash = ANY(%s)",
             (self._embedder, list(hashes)),
             binary=True,
         )
@@ -83,7 +96,7 @@ class PostgresVectorCache:
         # In the order of the keys, so that two processes that keep the same do not block one another.
         rows = sorted(zip(hashes, vectors, strict=True), key=lambda row: row[0])
         self._connection.execute(
-            "INSERT INTO ragctl.vectors (embedder, hash, vector) "
+            "INSERT INTO vectors (embedder, hash, vector) "
             "SELECT %s, * FROM unnest(%s::bytea[], %s::bytea[]) ON CONFLICT DO NOTHING",
             (self._embedder, [key for key, _ in rows], [row.astype("<f4").tobytes() for _, row in rows]),
         )

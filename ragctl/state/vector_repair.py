@@ -17,7 +17,7 @@ def forget_wrong_vectors(connection: Connection[Any], hashes: Sequence[bytes]) -
     import numpy as np
 
     rows = connection.execute(
-        "SELECT embedder, hash, vector FROM ragctl.vectors WHERE hash = ANY(%s)", (list(hashes),), binary=True
+        "SELECT embedder, hash, vector FROM vectors WHERE hash = ANY(%s)", (list(hashes),), binary=True
     ).fetchall()
     wrong = [
         (embedder, key)
@@ -25,6 +25,6 @@ def forget_wrong_vectors(connection: Connection[Any], hashes: Sequence[bytes]) -
         if not abs(np.linalg.norm(np.frombuffer(vector, dtype="<f4")) - 1) <= _LENGTH_TOLERANCE
     ]
     return connection.execute(
-        "DELETE FROM ragctl.vectors WHERE (embedder, hash) IN (SELECT * FROM unnest(%s::int[], %s::bytea[]))",
+        "DELETE FROM vectors WHERE (embedder, hash) IN (SELECT * FROM unnest(%s::int[], %s::bytea[]))",
         ([embedder for embedder, _ in wrong], [key for _, key in wrong]),
     ).rowcount

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ragctl.conditions import Condition
 from ragctl.errors import Mismatch
 from ragctl.stores.pgvector_dense import PgVectorDenseSearch
 from ragctl.stores.pgvector_expectations import tables_expected
-from ragctl.stores.pgvector_hnsw import PgVectorHnsw
+from ragctl.stores.pgvector_hnsw import HnswBuild, PgVectorHnsw
 from ragctl.stores.pgvector_rows import CHUNK_COLUMNS, chunk_rows
 from ragctl.stores.pgvector_tables import PgVectorTables
-from ragctl.types import Condition, EmbeddedDocument, Hit, ItemKey
+from ragctl.stores.pgvector_upkeep import PgVectorUpkeep
+from ragctl.types import EmbeddedDocument, Hit, ItemKey
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,12 +24,17 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
+Staged = tuple[Sequence[EmbeddedDocument], Mapping[ItemKey, str]]
+"""Documents, and the fingerprints of their items."""
+
 
 class PgVectorStore(PgVectorTables):
     """A generation's documents and chunks: replaced and deleted whole, found by vectors and by words.
 
     Args:
         index_from: chunks from which on `optimize` builds an HNSW index; None: by what was measured.
+        hnsw: how that index is built; as measured, if None.
+        ef_search: candidates that a search of it keeps in hand, 1 to 1,000; as measured, if None.
             The others are those of `PgVectorTables`.
     """
 
@@ -40,12 +47,32 @@ class PgVectorStore(PgVectorTables):
         dimension: int,
         language: str = "english",
         index_from: int | None = None,
+        hnsw: HnswBuild | None = None,
+        ef_search: int | None = None,
     ) -> None:
         super().__init__(connection, schema=schema, prefix=prefix, dimension=dimension, language=language)
         self._hnsw = PgVectorHnsw(
-            connection, schema=schema, prefix=prefix, dimension=dimension, index_from=index_from
+            connection, schema=schema, prefix=prefix, dimension=dimension, index_from=index_from, how=hnsw
         )
-        self._dense = PgVectorDenseSearch(connection, self._hnsw, schema=schema, prefix=prefix)
+        self._dense = PgVectorDenseSearch(
+            connection, self._hnsw, schema=schema, prefix=prefix, ef_search=ef_search
+        )
+        self._upkeep = PgVectorUpkeep(connection, schema=schema, prefix=prefix, dimension=dimension)
+
+    def stage(
+        self, documents: Sequence[EmbeddedDocument], *, fingerprints: Mapping[ItemKey, str] | None = None
+    ) -> Staged:
+        """What `commit` is to write: here all is done in one transaction, so nothing is written before."""
+        return documents, fingerprints or {}
+
+    def commit(self, staged: Staged) -> None:
+        """`replace` with what was staged."""
+        documents, fingerprints = staged
+        self.replace(documents, fingerprints=fingerprints)
+
+    def tidy(self) -> int:
+        """Nothing is left over after a transaction; the number of rows that went is 0."""
+        return 0
 
     def replace(
         self, documents: Sequence[EmbeddedDocument], *, fingerprints: Mapping[ItemKey, str] | None = None
@@ -239,6 +266,8 @@ class PgVectorStore(PgVectorTables):
         Dense search: builds the HNSW index, if there are enough chunks for it. It is kept up by every
         write from then on. Call this outside a transaction: a build may take minutes.
 
+        All tables: sees that the server cleans them up in time, and knows how much is in them.
+
         Args:
             tell: gets a sentence before a build, and for whatever it has to do without.
             exact: count words in any case. A word of several deleted chunks stays in the table of
@@ -254,3 +283,4 @@ class PgVectorStore(PgVectorTables):
             PgVectorLexicalUpkeep(self._connection, **self._lexical_of).optimize(exact=exact)
             if self._hnsw.build(tell=tell):
                 self._dense.forget()
+            self._upkeep.refresh()

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from ragctl.stores.found_generation import FoundGeneration, note_of_text
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -18,44 +19,37 @@ if TYPE_CHECKING:
 _KINDS = ("documents", "chunks")
 
 
-@dataclass(frozen=True, slots=True)
-class FoundGeneration:
-    """What of a generation's tables is there. `note` is empty if it carries none of ours."""
-
-    number: int
-    documents: bool
-    chunks: bool
-    note: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def whole(self) -> bool:
-        """Are both tables there?"""
-        return self.documents and self.chunks
-
-
 class PgVectorCatalog:
-    """The generation tables of a schema."""
+    """The generation tables of a schema.
 
-    def __init__(self, connection: Connection[Any], schema: str) -> None:
+    Args:
+        prefix: what the names of an index's tables begin with; the index's name if None.
+    """
+
+    def __init__(self, connection: Connection[Any], schema: str, prefix: str | None = None) -> None:
         self._connection = connection
         self._schema = schema
+        self._prefix = prefix
 
     def found(self, index: str) -> list[FoundGeneration]:
         """Every generation of an index that has a table, by number, whatever the state says of it."""
+        prefix = self._prefix or index
         rows = self._connection.execute(
             """
             SELECT c.relname, obj_description(c.oid, 'pg_class')
             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND c.relname ~ %s
             """,
-            (self._schema, f"^{re.escape(index)}_g[0-9]{{1,9}}_({'|'.join(_KINDS)})$"),
+            (self._schema, f"^{re.escape(prefix)}_g[0-9]{{1,9}}_({'|'.join(_KINDS)})$"),
         )
         tables: dict[int, dict[str, str | None]] = {}
         for name, comment in rows:
-            number, kind = name[len(index) + 2 :].split("_")
+            number, kind = name[len(prefix) + 2 :].split("_")
             tables.setdefault(int(number), {})[kind] = comment
         return [
-            FoundGeneration(number, "documents" in kinds, "chunks" in kinds, _note(kinds.get("documents")))
+            FoundGeneration(
+                number, "documents" in kinds, "chunks" in kinds, note_of_text(kinds.get("documents"))
+            )
             for number, kinds in sorted(tables.items())
         ]
 
@@ -68,12 +62,3 @@ class PgVectorCatalog:
                 sql.Identifier(self._schema, f"{prefix}_documents"), sql.Literal(json.dumps(dict(note)))
             )
         )
-
-
-def _note(comment: str | None) -> Mapping[str, Any]:
-    """A comment that is not ours, or that somebody has edited, counts as none."""
-    try:
-        note = json.loads(comment or "")
-    except ValueError:
-        return {}
-    return note if isinstance(note, dict) and "ragctl" in note else {}

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ragctl.conditions import Condition
 from ragctl.stores.pgvector_filter import DocumentFilter, count_kept, document_filter, unformatted
 from ragctl.stores.pgvector_hnsw import PgVectorHnsw
 from ragctl.stores.pgvector_rows import hit_of
-from ragctl.types import Condition, Hit
+from ragctl.types import Hit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,10 +82,20 @@ class PgVectorDenseSearch:
         connection: in autocommit mode; `search` needs pgvector's types registered.
         index: of the same generation.
         schema, prefix: as the store's.
+        ef_search: candidates that a search of the index keeps in hand, at the least.
     """
 
-    def __init__(self, connection: Connection[Any], index: PgVectorHnsw, *, schema: str, prefix: str) -> None:
+    def __init__(
+        self,
+        connection: Connection[Any],
+        index: PgVectorHnsw,
+        *,
+        schema: str,
+        prefix: str,
+        ef_search: int | None = None,
+    ) -> None:
         self._connection = connection
+        self._ef_search = EF_SEARCH if ef_search is None else ef_search
         self._index = index
         self._tables = {kind: (schema, f"{prefix}_{kind}") for kind in ("documents", "chunks")}
         self._indexed: bool | None = None
@@ -165,7 +176,7 @@ class PgVectorDenseSearch:
         What iteration brings out of order is put in order afterwards, so the relaxed order misses less
         than the strict one, which leaves it out. The planner overrates what a search of the index costs.
         """
-        width = min(max(EF_SEARCH, _wanted(k)), MOST_EF_SEARCH)
+        width = min(max(self._ef_search, _wanted(k)), MOST_EF_SEARCH)
         with self._connection.transaction():
             self._connection.execute(
                 "SELECT set_config('hnsw.ef_search', %s, true), "

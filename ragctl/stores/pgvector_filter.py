@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ragctl.types import DOCUMENT_KEYS, Condition
+from ragctl.conditions import DOCUMENT_KEYS, Condition
 
 if TYPE_CHECKING:
     from psycopg import Connection, sql

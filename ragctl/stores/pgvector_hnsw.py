@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from ragctl.stores.pgvector_expectations import LEAST_VERSION, extension_version, is_old
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -31,12 +34,29 @@ M = 16
 EF_CONSTRUCTION = 200
 """Chosen with `pgvector_dense.EF_SEARCH`, see there; pgvector's own 64 builds in two thirds of the time."""
 
-_NEEDED_VERSION = (0, 8)  # of pgvector: half-precision vectors came with 0.7, iterative scans with 0.8
 _LINK_BYTES = 1_000  # of an element in memory beside its vector; 714 were seen with M = 16
+_BYTES_OF_A_LINK = 2 * 16  # that each more or less of M makes of it: twice as many links in the lowest layer
 _LEAST_KILOBYTES = 64 * 1024
 _MOST_KILOBYTES = 2 * 1024 * 1024
 _MOST_WORKERS = 7  # PostgreSQL has 8 at most, unless its settings say more
 _LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class HnswBuild:
+    """How the index is built.
+
+    Attributes:
+        m: links of an element in a layer, 2 to 100.
+        ef_construction: candidates kept in hand while an element is linked, 2 * m to 1,000.
+        memory_bytes: maintenance_work_mem for it; None: what the graph needs, within bounds.
+        workers: processes beside the one that builds; None: as the server's settings and processors allow.
+    """
+
+    m: int = M
+    ef_construction: int = EF_CONSTRUCTION
+    memory_bytes: int | None = None
+    workers: int | None = None
 
 
 class PgVectorHnsw:
@@ -46,6 +66,8 @@ class PgVectorHnsw:
         connection: in autocommit mode.
         schema, prefix, dimension: as the store's.
         index_from: chunks from which on `build` builds it; None: by `INDEX_FROM` and the dimension.
+        how: an index that was built with another m or ef_construction is built anew by `build`, and
+            serves until then.
     """
 
     def __init__(
@@ -56,16 +78,22 @@ class PgVectorHnsw:
         prefix: str,
         dimension: int,
         index_from: int | None = None,
+        how: HnswBuild | None = None,
     ) -> None:
         self._connection = connection
+        self._how = how or HnswBuild()
         self.dimension = dimension
         by_dimension = INDEX_FROM * MEASURED_DIMENSION // max(dimension, MEASURED_DIMENSION)
         self.index_from = by_dimension if index_from is None else index_from
-        self._names = {"chunks": (schema, f"{prefix}_chunks"), "index": (schema, f"{prefix}_hnsw")}
+        self._names = {
+            "chunks": (schema, f"{prefix}_chunks"),
+            "index": (schema, f"{prefix}_hnsw"),
+            "new": (schema, f"{prefix}_hnsw_new"),
+        }
 
     def usable(self) -> bool:
         """Is it there, and whole?"""
-        return self._state() == "valid"
+        return self._state() in ("valid", "other")
 
     def build(self, *, tell: Tell | None = None) -> bool:
         """Builds the index unless it is there, or the generation is too small for it; says if it did.
@@ -80,12 +108,17 @@ class PgVectorHnsw:
             tell: gets a sentence before a build and for whatever it has to do without.
         """
         tell = tell or _no_one
+        if self.dimension > MOST_DIMENSIONS:
+            tell(
+                f"vectors of {self.dimension:,} dimensions have no index, pgvector's limit is "
+                f"{MOST_DIMENSIONS:,}: every search reads every chunk"
+            )
+            return False
         chunks = self._lacking()
         if not chunks or not self._supported(tell):
             return False
-        if self._state() == "invalid":
-            self._execute("DROP INDEX IF EXISTS {index}")
-        tell(f"building the vector index of {chunks:,} chunks")
+        anew = " anew, as store.hnsw has changed" if self._state() == "other" else ""
+        tell(f"building the vector index of {chunks:,} chunks{anew}")
         self._build(chunks, tell)
         return True
 
@@ -94,31 +127,31 @@ class PgVectorHnsw:
         return bool(self._lacking())
 
     def _lacking(self) -> int:
-        """How many chunks there are, if they should have an index and have none that is whole; else 0."""
-        if self.dimension > MOST_DIMENSIONS or self.usable():
+        """How many chunks there are, if they should have an index and have none as it should be; else 0."""
+        if self.dimension > MOST_DIMENSIONS or self._state() == "valid":
             return 0
         (chunks,) = self._execute("SELECT count(*) FROM {chunks}").fetchone()
         return int(chunks) if chunks >= self.index_from else 0
 
     def _state(self) -> str:
-        """`absent`, `valid` or `invalid`."""
+        """`absent`, `valid`, `invalid`, or `other`: valid, and built with another m or ef_construction."""
+        wanted = [f"m={self._how.m}", f"ef_construction={self._how.ef_construction}"]
         row = self._connection.execute(
-            "SELECT indisvalid AND indisready FROM pg_index "
-            "WHERE indexrelid = to_regclass(%s) AND indrelid = to_regclass(%s)",
-            (self._quoted("index"), self._quoted("chunks")),
+            "SELECT i.indisvalid AND i.indisready, c.reloptions @> %s::text[] "
+            "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+            "WHERE i.indexrelid = to_regclass(%s) AND i.indrelid = to_regclass(%s)",
+            (wanted, self._quoted("index"), self._quoted("chunks")),
         ).fetchone()
         if row is None:
             return "absent"
-        return "valid" if row[0] else "invalid"
+        whole, as_wanted = row
+        return ("valid" if as_wanted else "other") if whole else "invalid"
 
     def _supported(self, tell: Tell) -> bool:
-        row = self._connection.execute(
-            "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
-        ).fetchone()
-        found = row[0] if row else "0"
-        if tuple(int(part) for part in found.split(".")[:2]) >= _NEEDED_VERSION:
+        found = extension_version(self._connection) or "0"
+        if not is_old(found):
             return True
-        needed = ".".join(map(str, _NEEDED_VERSION))
+        needed = ".".join(map(str, LEAST_VERSION))
         tell(
             f"the database has pgvector {found}: before {needed} there is no vector index, and every search "
             "reads every chunk; install a later one, then ALTER EXTENSION vector UPDATE"
@@ -144,14 +177,20 @@ class PgVectorHnsw:
         Memory for the whole graph, as far as `_MOST_KILOBYTES` go; a graph that does not fit is built
         correctly, but slowly.
         """
-        needed = chunks * (2 * self.dimension + _LINK_BYTES) // 1024
-        kilobytes = min(max(needed, _LEAST_KILOBYTES), _MOST_KILOBYTES)
-        workers = self._workers()
+        kilobytes = self._kilobytes(chunks)
+        workers = self._workers() if self._how.workers is None else self._how.workers
         if workers:
             yield kilobytes, workers
         yield kilobytes, 0
         if kilobytes > _LEAST_KILOBYTES:
             yield _LEAST_KILOBYTES, 0
+
+    def _kilobytes(self, chunks: int) -> int:
+        if self._how.memory_bytes is not None:
+            return self._how.memory_bytes // 1024
+        links = _LINK_BYTES + _BYTES_OF_A_LINK * (self._how.m - M)
+        needed = chunks * (2 * self.dimension + links) // 1024
+        return min(max(needed, _LEAST_KILOBYTES), _MOST_KILOBYTES)
 
     def _workers(self) -> int:
         """As many as the server's settings allow; on this machine also a process a core."""
@@ -166,17 +205,22 @@ class PgVectorHnsw:
         with self._connection.transaction():
             # Of two that build at the same time the second waits, and finds it built.
             self._execute("LOCK TABLE {chunks} IN SHARE ROW EXCLUSIVE MODE")
+            if self._state() == "valid":
+                return
             self._connection.execute(
                 "SELECT set_config('maintenance_work_mem', %s, true), "
                 "set_config('max_parallel_maintenance_workers', %s, true), "
                 "set_config('statement_timeout', '0', true)",
                 (f"{kilobytes}kB", str(workers)),
             )
+            # One that is there serves until this one is built; searches wait only while their names change.
             self._execute(
-                "CREATE INDEX IF NOT EXISTS {name} ON {chunks} USING hnsw "
+                "CREATE INDEX {new_name} ON {chunks} USING hnsw "
                 "((embedding::halfvec({dimension})) halfvec_cosine_ops) "
                 "WITH (m = {m}, ef_construction = {ef_construction})"
             )
+            self._execute("DROP INDEX IF EXISTS {index}")
+            self._execute("ALTER INDEX {new} RENAME TO {name}")
 
     def _quoted(self, kind: str) -> str:
         from psycopg import sql
@@ -190,9 +234,10 @@ class PgVectorHnsw:
             sql.SQL(statement).format(
                 **{kind: sql.Identifier(*name) for kind, name in self._names.items()},
                 name=sql.Identifier(self._names["index"][1]),
+                new_name=sql.Identifier(self._names["new"][1]),
                 dimension=sql.Literal(self.dimension),
-                m=sql.Literal(M),
-                ef_construction=sql.Literal(EF_CONSTRUCTION),
+                m=sql.Literal(self._how.m),
+                ef_construction=sql.Literal(self._how.ef_construction),
             )
         )
 

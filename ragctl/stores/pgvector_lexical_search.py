@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ragctl.conditions import Condition
 from ragctl.errors import Mismatch
 from ragctl.stores.lexical_question import COUNT_BOUNDS, K1, B, Search, Term, plan_search
 from ragctl.stores.pgvector_filter import count_kept, document_filter
 from ragctl.stores.pgvector_lexical import PgVectorLexical
 from ragctl.stores.pgvector_rows import lexical_hit
-from ragctl.types import Condition, Hit
+from ragctl.types import Hit
 
 if TYPE_CHECKING:
     from psycopg import sql

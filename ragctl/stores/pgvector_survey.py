@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ragctl.stores.pgvector import PgVectorStore
+from ragctl.stores.pgvector_whole import PgVectorWhole
+from ragctl.stores.unit_length import LENGTH_TOLERANCE
 from ragctl.types import DocumentRecord, ItemKey
 
-# How far the length of a stored vector may be from 1. Rounding in float32, also of a model that
-# computes in bf16 (8 bits of mantissa, 0.004), stays below it.
-LENGTH_TOLERANCE = 0.01
 _WRONG = (
     "(c.embedding IS NULL OR vector_dims(c.embedding) <> {dimension} "
     f"OR NOT abs(vector_norm(c.embedding) - 1) <= {LENGTH_TOLERANCE})"
 )
 
 
-class PgVectorSurvey(PgVectorStore):
+class PgVectorSurvey(PgVectorWhole):
     """A generation's tables, looked at as a whole."""
 
     def column_dimension(self) -> int | None:
@@ -64,6 +62,10 @@ class PgVectorSurvey(PgVectorStore):
         if not self.has_records():
             return self.counts()[0]
         return int(self._execute("SELECT count(*) FROM {documents} WHERE item = ''").fetchone()[0])
+
+    def recall(self) -> int:
+        """Nothing is noted in the state of which documents are to be seen: those that are there."""
+        return 0
 
     def orphan_chunks(self) -> int:
         """Chunks whose document is not there; no search finds them."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ragctl.errors import Mismatch
 from ragctl.stores.pgvector_expectations import make_extension, tables_expected
 from ragctl.stores.pgvector_lexical import PgVectorLexical
 
 if TYPE_CHECKING:
     from psycopg import Connection, sql
 
+MOST_DIMENSIONS = 16_000
+"""pgvector's limit for a vector. With more than `pgvector_hnsw.MOST_DIMENSIONS`, every search is exact."""
 _NAME_BYTES = 63  # of an identifier: PostgreSQL's NAMEDATALEN - 1; it cuts longer ones without an error
 # Of the documents table, since the second release: with the digest, what the ledger can be made from again.
 _RECORD = ("item", "reader", "fingerprint")
@@ -56,9 +59,17 @@ class PgVectorTables:
         """Makes the tables, and the extension in the database, unless they are there.
 
         Raises:
-            Unavailable: the server has no such extension, or no configuration for the language.
-            Mismatch: there are tables, and their vectors are gone.
+            Unavailable: the server has no such extension, or too old a one, or no configuration for the
+                language.
+            Mismatch: there are tables, and their vectors are gone; or no table can hold such vectors.
         """
+        if self._dimension > MOST_DIMENSIONS:
+            raise Mismatch(
+                f"the vectors have {self._dimension:,} dimensions, and pgvector stores at most "
+                f"{MOST_DIMENSIONS:,}",
+                where="embed",
+                hint="name a model, or a number of dimensions, with fewer",
+            )
         make_extension(self._connection)
         self._has_type = True
         self._execute(

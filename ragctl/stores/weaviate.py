@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from ragctl.conditions import Condition
 from ragctl.errors import Mismatch
 from ragctl.stores.weaviate_collection import Consistency
 from ragctl.stores.weaviate_faults import weaviate_errors
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 # Documents of a filter: each is 32 characters of a request.
 _AT_ONCE = 500
+# Objects of versions that were never given: some of them show how far it goes.
+_LOOKED_AT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,25 @@ class WeaviateStore(WeaviateReading):
             Mismatch, Unavailable, KeyRejected: see `WeaviateCollection.create`.
         """
         super().create()
+        self.outrun_versions()
         self.tidy()
+
+    def outrun_versions(self) -> None:
+        """Sees that no version which lies in the collection is given again.
+
+        There are such where the state was lost, or is that of a backup.
+        """
+        from weaviate.classes.query import Filter
+
+        while True:
+            higher = Filter.by_property("version").greater_than(self._versions.last())
+            with weaviate_errors():
+                found = self._collection.query.fetch_objects(
+                    filters=higher, limit=_LOOKED_AT, return_properties=["version"]
+                ).objects
+            if not found:
+                return
+            self._versions.go_on_after(max(int(one.properties["version"]) for one in found))
 
     # Writing
 
@@ -107,7 +128,8 @@ class WeaviateStore(WeaviateReading):
             LeaseLost: another run has stored one of them meanwhile; likewise.
         """
         self.commit(self.stage(documents, fingerprints=fingerprints))
-        self.tidy()
+        if not self._versions.in_transaction():
+            self.tidy()
 
     def stage(
         self, documents: Sequence[EmbeddedDocument], *, fingerprints: Mapping[ItemKey, str] | None = None
@@ -161,7 +183,8 @@ class WeaviateStore(WeaviateReading):
     def delete(self, documents: Sequence[ItemKey]) -> int:
         """Removes documents by (source, path); returns how many chunks went.
 
-        Nobody sees them once the caller's transaction has ended; `tidy` then deletes them.
+        Nobody sees them once the caller's transaction has ended; `tidy` is then to delete them. Outside a
+        transaction that is done at once.
 
         Raises:
             Mismatch: the collection is gone.
@@ -169,8 +192,10 @@ class WeaviateStore(WeaviateReading):
         self.expect()
         if not documents:
             return 0
+        self.outrun_versions()
         gone = self._versions.remove(documents, self._versions.reserve())
-        self.tidy()
+        if not self._versions.in_transaction():
+            self.tidy()
         return sum(gone.values())
 
     def tidy(self) -> int:
@@ -210,11 +235,14 @@ class WeaviateStore(WeaviateReading):
         """Of a document that one search inside it has met, the others show no other version."""
         return self._search.at_one_moment()
 
-    def search(self, vectors: Vectors, *, k: int) -> list[list[Hit]]:
+    def search(self, vectors: Vectors, *, k: int, where: Sequence[Condition] = ()) -> list[list[Hit]]:
         """The k nearest chunks by cosine for each row of `vectors` (questions, dimension), best first.
 
         By way of the server's HNSW index, which may pass over a chunk. `score` is the cosine; of equal
         scores the first by source, path and span comes first.
+
+        Args:
+            where: what the documents of the chunks must fulfil, all of it; see `weaviate_filter`.
 
         Raises:
             Mismatch: the vectors have another dimension, or the collection is gone.
@@ -223,15 +251,20 @@ class WeaviateStore(WeaviateReading):
             raise Mismatch(
                 f"the question's vector has {vectors.shape[1]} dimensions, the index has {self._dimension}"
             )
-        return [self._search.by_vector(vector.tolist(), k=k) for vector in vectors]
+        return [self._search.by_vector(vector.tolist(), k=k, where=where) for vector in vectors]
 
-    def search_text(self, questions: Sequence[str], *, k: int) -> list[list[Hit]]:
+    def search_text(
+        self, questions: Sequence[str], *, k: int, where: Sequence[Condition] = ()
+    ) -> list[list[Hit]]:
         """The k best chunks by the server's BM25 for each question, best first; words are not stemmed.
+
+        Args:
+            where: what the documents of the chunks must fulfil, all of it; see `weaviate_filter`.
 
         Raises:
             Mismatch: the collection is gone.
         """
-        return [self._search.by_words(question, k=k) for question in questions]
+        return [self._search.by_words(question, k=k, where=where) for question in questions]
 
     # Upkeep: the server keeps its indexes up to date with every write.
 

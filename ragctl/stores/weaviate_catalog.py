@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import Mismatch
-from ragctl.stores.pgvector_catalog import FoundGeneration
+from ragctl.stores.found_generation import FoundGeneration, note_of_text
 from ragctl.stores.weaviate_faults import RefusedObjects, weaviate_errors
 from ragctl.stores.weaviate_schema import collection_name
 
@@ -36,7 +36,7 @@ class WeaviateCatalog:
             if (match := pattern.fullmatch(name))
         }
         return [
-            FoundGeneration(number, documents=True, chunks=True, note=_note(description))
+            FoundGeneration(number, documents=True, chunks=True, note=note_of_text(description))
             for number, description in sorted(numbers.items())
         ]
 
@@ -45,6 +45,28 @@ class WeaviateCatalog:
         with weaviate_errors():
             collection = self._client.collections.use(collection_name(prefix))
             collection.config.update(description=json.dumps(dict(note)))
+
+    def name_of(self, prefix: str) -> str:
+        """Of a generation's collection."""
+        return collection_name(prefix)
+
+    def refuse_taken(self, index: str) -> None:
+        """Sees that the index's name is free for its alias, or is it already.
+
+        Raises:
+            Mismatch: a collection has it.
+        """
+        if self.alias(index) is not None:
+            return
+        with weaviate_errors():
+            taken = self._client.collections.exists(collection_name(index))
+        if taken:
+            raise Mismatch(
+                f"a collection is called {collection_name(index)!r}, which is to be the name of the index's "
+                "alias; nothing was written",
+                where="store.index",
+                hint="give the spec another store.index, or remove that collection",
+            )
 
     def alias(self, index: str) -> str | None:
         """The collection that the index's alias leads to."""
@@ -83,12 +105,3 @@ class WeaviateCatalog:
         """For an index that has no generation to be asked any more."""
         with weaviate_errors():
             self._client.alias.delete(alias_name=collection_name(index))
-
-
-def _note(description: str | None) -> Mapping[str, Any]:
-    """A description that is not ours, or that somebody has edited, counts as none."""
-    try:
-        note = json.loads(description or "")
-    except ValueError:
-        return {}
-    return note if isinstance(note, dict) and "ragctl" in note else {}

@@ -118,6 +118,15 @@ class WeaviateCollection:
                 and (self._tenant is None or self._whole.tenants.exists(self._tenant))
             )
 
+    def fits(self) -> bool:
+        """Is it there, with tenants and this one among them, or without if there is none?"""
+        with weaviate_errors():
+            if not self._client.collections.exists(self._name):
+                return False
+            if self._whole.config.get().multi_tenancy_config.enabled != (self._tenant is not None):
+                return False
+        return self.exists()
+
     def expect(self) -> None:
         """Sees that it is there: what is written to a collection that is not might make another one.
 
@@ -134,14 +143,17 @@ class WeaviateCollection:
     def drop(self) -> None:
         """Removes the collection and all that is in it, with aliases that lead to it.
 
-        Where it has tenants, this one goes, and the collection with the last of them.
+        Where it has tenants, this one goes, and the collection with the last of them. In a transaction of the
+        state, the versions go alone: call it again once that has ended, as the server takes nothing back.
         """
+        self._versions.clear()
+        if self._versions.in_transaction():
+            return
         with weaviate_errors():
             if self._client.collections.exists(self._name) and self._is_last_tenant():
                 for alias in self._client.alias.list_all(collection=self._name):
                     self._client.alias.delete(alias_name=alias)
                 self._client.collections.delete(self._name)
-        self._versions.clear()
 
     def _is_last_tenant(self) -> bool:
         if self._tenant is None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ragctl.stores.conditions import terms_of
 from ragctl.stores.text_analysis import words
 from ragctl.stores.weaviate_schema import UNSPACED, document_key, object_id
 from ragctl.types import EmbeddedDocument, Hit, ItemKey
@@ -25,6 +26,7 @@ HIT_PROPERTIES = [
     "uri",
     "title",
     "metadata",
+    "media_type",
     "span_start",
     "span_end",
     "text",
@@ -72,6 +74,7 @@ def new_objects(
         "metadata": json.dumps(dict(one.metadata)),
         "chunks": len(document.chunks),
     }
+    shared["terms"] = terms_of(shared, one.metadata)
     for chunk, vector, digest in zip(document.chunks, document.vectors, document.input_hashes, strict=True):
         values = {
             **shared,

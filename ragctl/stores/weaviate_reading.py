@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragctl.stores.weaviate_collection import WeaviateCollection
 from ragctl.stores.weaviate_faults import weaviate_errors
-from ragctl.stores.weaviate_objects import VECTOR, chunk_of, key_of
+from ragctl.stores.weaviate_objects import VECTOR, chunk_of, is_current, key_of
 from ragctl.stores.weaviate_schema import document_key
 from ragctl.stores.weaviate_versions import settled
 from ragctl.stores.weaviate_writing import any_of
@@ -144,6 +144,13 @@ class WeaviateReading(WeaviateCollection):
             for key in documents
             for values in self._pages_of(key, ["input_hash"])
         }
+
+    def current_hashes(self) -> Iterator[bytes]:
+        """Hashes of the embed inputs of all current chunks, as often as they occur; reads all of them."""
+        current = {key: version for key, (version, _) in self._versions.every().items()}
+        for values in self.scan(["source", "path", "version", "input_hash"]):
+            if is_current(values, current):
+                yield bytes.fromhex(values["input_hash"])
 
     def vectors_of(self, hashes: Collection[bytes]) -> dict[bytes, Vectors]:
         """Vectors by the hash of their embed input, of those that there are, each of shape (dimension,).

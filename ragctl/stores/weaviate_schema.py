@@ -14,7 +14,7 @@ from ragctl.types import ItemKey
 if TYPE_CHECKING:
     from weaviate.classes.config import Property
 
-Kind = Literal["name", "number", "count", "shown", "searched", "searched list", "words"]
+Kind = Literal["name", "number", "count", "shown", "searched", "searched list", "words", "terms"]
 
 PROPERTIES: dict[str, Kind] = {
     "document": "name",
@@ -29,6 +29,7 @@ PROPERTIES: dict[str, Kind] = {
     "reader": "shown",
     "fingerprint": "shown",
     "metadata": "shown",
+    "terms": "terms",
     "chunks": "count",
     "ordinal": "number",
     "span_start": "count",
@@ -46,7 +47,8 @@ PROPERTIES: dict[str, Kind] = {
 
 `document` is a digest of source and path: Weaviate trims white space from a text before it compares it
 whole. `chunks` is how many the document has in this version. `words` is filled where Weaviate's own
-`word` tokenization finds none, see `UNSPACED`.
+`word` tokenization finds none, see `UNSPACED`. `terms` are what conditions of a search are looked for by, see
+`ragctl.stores.conditions`.
 """
 
 UNSPACED = frozenset({"chinese", "japanese", "korean"})
@@ -101,8 +103,8 @@ def _property(name: str, kind: Kind) -> Property:
     )
     return Property(
         name=name,
-        data_type=DataType.TEXT_ARRAY if kind == "searched list" else DataType.TEXT,
-        index_filterable=kind == "name",
+        data_type=DataType.TEXT_ARRAY if kind in ("searched list", "terms") else DataType.TEXT,
+        index_filterable=kind in ("name", "terms"),
         index_searchable=kind in ("searched", "searched list", "words"),
         tokenization=tokenization,
     )

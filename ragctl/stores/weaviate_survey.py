@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ragctl.stores.pgvector_survey import LENGTH_TOLERANCE
-from ragctl.stores.weaviate import WeaviateStore
+from ragctl.stores.unit_length import LENGTH_TOLERANCE
 from ragctl.stores.weaviate_faults import weaviate_errors
 from ragctl.stores.weaviate_objects import VECTOR, key_of
+from ragctl.stores.weaviate_whole import WeaviateWhole
 from ragctl.stores.weaviate_writing import any_id
 from ragctl.types import DocumentRecord, ItemKey
 
@@ -17,7 +17,7 @@ _AT_ONCE = 1_000
 _RECORD = ["source", "path", "version", "ordinal", "chunks", "item", "reader", "fingerprint", "digest"]
 
 
-class WeaviateSurvey(WeaviateStore):
+class WeaviateSurvey(WeaviateWhole):
     """A generation's collection, looked at as a whole; every method reads all of it."""
 
     def column_dimension(self) -> int | None:
@@ -73,6 +73,18 @@ class WeaviateSurvey(WeaviateStore):
             for key, versions in there.items()
         }
         return {key: max(versions) for key, versions in whole.items() if versions}
+
+    def recall(self) -> int:
+        """Notes in the state which versions are current, unless it knows of any; returns how many documents.
+
+        What else lies there of these documents, `tidy` will delete.
+        """
+        if self._versions.totals()[0]:
+            return 0
+        found = self.whole_versions()
+        self._versions.restore(found)
+        self.outrun_versions()
+        return len(found)
 
     def without_record(self) -> int:
         """Documents without item, reader and fingerprint: there are none, no release wrote such."""

@@ -75,6 +75,22 @@ class CurrentVersions(Protocol):
         """Forgets every document."""
         ...
 
+    def restore(self, versions: Mapping[ItemKey, tuple[int, int]]) -> None:
+        """Notes (version, chunks) of documents as a store has them, instead of all that was known."""
+        ...
+
+    def in_transaction(self) -> bool:
+        """Is there a transaction of the caller's?"""
+        ...
+
+    def last(self) -> int:
+        """The highest version that was given; 0 if there was none."""
+        ...
+
+    def go_on_after(self, version: int) -> None:
+        """Later versions are higher than this one, and than all before."""
+        ...
+
 
 def settled(
     versions: CurrentVersions, read: Callable[[], tuple[Found, Collection[ItemKey]]]

@@ -8,7 +8,7 @@ from pathlib import Path
 WORDS = "index table query vector server page chunk model reader token stage ledger run plan".split()
 FOLDERS = 5
 HOLLOW = "hollow.html"
-UNREADABLE = "photo.jpg"
+UNREADABLE = "photo.gif"
 
 
 class Corpus:
@@ -24,7 +24,7 @@ class Corpus:
         self._made = 0
         folder.mkdir(exist_ok=True)
         (folder / HOLLOW).write_text("<html><body></body></html>", encoding="utf-8")
-        (folder / UNREADABLE).write_bytes(b"\xff\xd8\xff\xe0" + bytes(range(256)))
+        (folder / UNREADABLE).write_bytes(b"GIF89a" + bytes(range(256)))
         for _ in range(size):
             self._add()
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from contracts.store_filters import Filters
 from contracts.store_text import AnyText
 from contracts.stored import (
     DIMENSION,
@@ -27,7 +28,7 @@ from ragctl.errors import Mismatch
 from ragctl.types import EmbeddedDocument, Hit
 
 
-class VectorStoreContract(AnyText):
+class VectorStoreContract(AnyText, Filters):
     """Inherit it, and give a fixture `open_store`."""
 
     @pytest.fixture

@@ -37,10 +37,12 @@ def test_of(filters: base_pb2.Filters, held: Held) -> Test:
     if not prop.get("indexFilterable"):
         raise Refused(f"Filtering by property '{name}' requires inverted index. Is `indexFilterable` set?")
     whole_text = prop["dataType"] == ["text"]
-    if operator == "OPERATOR_CONTAINS_ANY" and kind == "value_text_array" and whole_text:
+    if operator == "OPERATOR_CONTAINS_ANY" and kind == "value_text_array" and prop["dataType"] != ["int"]:
         among = {_whole(value, prop) for value in filters.value_text_array.values}
         if not among:
             raise Refused("filter value of ContainsAny is empty")
+        if not whole_text:
+            return lambda stored: any(_whole(one, prop) in among for one in stored.properties.get(name) or ())
         return lambda stored: _whole(stored.properties.get(name) or "", prop) in among
     if operator not in _COMPARED or kind != ("value_text" if whole_text else "value_int"):
         raise Refused(f"data type of {name} does not fit {operator} of {kind}")

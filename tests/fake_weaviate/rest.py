@@ -57,6 +57,7 @@ class Handler(BaseHTTPRequestHandler):
             self.fake.before(call, body)
             with self.fake.storage.lock:
                 status, answer = self._route(method, path, parse_qs(parts.query), body)
+            self.fake.after(call, body)
         except Refused as error:
             status, answer = error.status, {"error": [{"message": error.message}]}
         self._send(status, None if method == "HEAD" else answer)

@@ -42,6 +42,7 @@ class Service(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
             self._fake.before(call, request)
             with self._fake.storage.lock:
                 yield
+            self._fake.after(call, request)
         except Refused as error:
             # A Go error without a status is UNKNOWN.
             context.abort(grpc.StatusCode.UNKNOWN, error.message)

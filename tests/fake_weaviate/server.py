@@ -29,6 +29,7 @@ class FakeWeaviate:
         read_only: no object is taken.
         refuse_object: gets an object's properties, returns why it is not taken, or None.
         before: called with the name of a call and what was sent, before it is answered; may raise `Refused`.
+        after: the same, once it was done, before it is answered.
         calls: (call, what was sent), in the order in which they came.
     """
 
@@ -47,6 +48,7 @@ class FakeWeaviate:
         self.read_only = False
         self.refuse_object: Callable[[dict[str, Any]], str | None] = lambda properties: None
         self.before: Callable[[str, Any], None] = lambda call, sent: None
+        self.after: Callable[[str, Any], None] = lambda call, sent: None
         self.calls: list[tuple[str, Any]] = []
         self.storage = Storage()
         handler = type("BoundHandler", (Handler,), {"fake": self})

@@ -44,11 +44,16 @@ class Cut:
 
 
 class CuttingProxy:
-    """Listens on `port` of loopback and passes everything on to `target`, until it has cut once."""
+    """Listens on `port` of loopback and passes everything on to `target`; cuts once.
 
-    def __init__(self, target: int, cut: Cut) -> None:
+    Args:
+        lasting: nobody gets through any more after that.
+    """
+
+    def __init__(self, target: int, cut: Cut, *, lasting: bool = False) -> None:
         self._target = target
         self._cut = cut
+        self._lasting = lasting
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listening.getsockname()[1])
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -58,6 +63,9 @@ class CuttingProxy:
         with contextlib.suppress(OSError):  # closed
             while True:
                 client, _ = self._listening.accept()
+                if self._lasting and self._cut.happened.is_set():
+                    _reset(client)
+                    continue
                 server = socket.create_connection(("127.0.0.1", self._target))
                 for one, other, watched in ((client, server, True), (server, client, False)):
                     thread = threading.Thread(target=self._pass_on, args=(one, other, watched), daemon=True)
@@ -93,9 +101,9 @@ def _reset(end: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def cutting(target: int, cut: Cut) -> Iterator[int]:
+def cutting(target: int, cut: Cut, *, lasting: bool = False) -> Iterator[int]:
     """The port of a proxy that cuts, for a while."""
-    proxy = CuttingProxy(target, cut)
+    proxy = CuttingProxy(target, cut, lasting=lasting)
     try:
         yield proxy.port
     finally:

@@ -20,6 +20,7 @@ from ragctl.run.database_errors import database_errors
 from ragctl.sources.directory import DirectorySource
 from ragctl.spec.load import load_spec
 from ragctl.state.migrations import MIGRATIONS, schema_version
+from ragctl.state.session import LastingConnection
 from workspace import Workspace
 
 DSN = "RAGCTL_TEST_DSN"
@@ -215,12 +216,23 @@ def test_a_database_out_of_reach_is_unavailable_and_no_secret_is_shown(
     assert "hunter2" not in called.out + called.err
 
 
-def test_a_server_that_goes_away_is_unavailable(
+def test_a_session_that_is_ended_comes_back(
     composition: Composition, connection: psycopg.Connection[Any]
 ) -> None:
     used = composition.connect()
     connection.execute("SELECT pg_terminate_backend(%s)", (used.info.backend_pid,))
-    for _ in range(2):  # the first finds the connection lost, the second finds it closed
+    assert used.execute("SELECT current_schema()").fetchone() == ("ragctl",)
+
+
+def test_a_server_that_stays_away_is_unavailable(
+    composition: Composition, connection: psycopg.Connection[Any]
+) -> None:
+    used = composition.connect()
+    assert isinstance(used, LastingConnection)
+    used.reopen = lambda: psycopg.connect("host=127.0.0.1 port=1")
+    used.patience_s = 0.1
+    connection.execute("SELECT pg_terminate_backend(%s)", (used.info.backend_pid,))
+    for _ in range(2):
         with pytest.raises(Unavailable, match="does not answer") as gone, database_errors():
             used.execute("SELECT 1")
         assert gone.value.hint

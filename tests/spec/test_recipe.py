@@ -46,6 +46,12 @@ def moved(before: Recipe, after: Recipe) -> set[str]:
         ({"chunk": {"language": "german"}}, {"chunk"}),
         ({"chunk": {"language": "english"}}, set()),
         ({"extract": {"max_bytes": 5}}, set()),
+        ({"extract": {"limits": {"seconds": 5, "memory": 512 << 20, "output": 5}, "workers": 2}}, set()),
+        ({"extract": {"readers": {}, "encodings": (), "unstructured": {"languages": ()}}}, set()),
+        ({"extract": {"reader": "unstructured"}}, {"extract"}),
+        ({"extract": {"readers": {".conf": "text"}}}, {"extract"}),
+        ({"extract": {"encodings": ("cp1251",)}}, {"extract"}),
+        ({"extract": {"unstructured": {"strategy": "fast"}}}, {"extract"}),
         ({"store": {"existing": "skip", "keep_generations": 3, "index": "x"}}, set()),
         ({"ask": {"query": {"k": 10}, "rank": {"top_n": 3}}}, set()),
         ({"max_failures": 9, "name": "other"}, set()),
@@ -184,7 +190,7 @@ def test_versions_of_the_parts(changed: dict[str, Any], parts: set[str]) -> None
 def test_every_setting_of_the_three_sections_is_tried_or_has_one_choice() -> None:
     """A new setting must get a line in the tests above."""
     tried = {
-        "extract": {"max_bytes"},
+        "extract": {"reader", "readers", "encodings", "max_bytes", "limits", "workers", "unstructured"},
         "chunk": {"max_tokens", "overlap", "min_tokens", "context", "language"},
         "embed": {"model", "revision", "query_prefix", "passage_prefix", "selection_criteria"},
     }

@@ -104,7 +104,9 @@ def test_any_structure_of_known_keys(path: Path, document: object) -> None:
         {"name": st.just("docs"), "sources": st.just([{"type": "directory", "path": "a"}])},
         optional={
             key: documents()
-            for key in ("extract", "chunk", "embed", "store", "ask", "max_failures", "ignore", "airflow")
+            for key in (
+                *("extract", "chunk", "embed", "store", "state", "ask", "max_failures", "ignore", "airflow"),
+            )
         },
     )
 )

@@ -32,12 +32,13 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *overri
             "max_tokens: 128",
             "4:1: max_tokens: is not known here but under 'chunk' or under 'embed' or under "
             "'embed.embedder_options.N' or elsewhere; known here: name, sources, extract, chunk, embed, "
-            "store, ask, max_failures, ignore, airflow",
+            "store, state, ask, max_failures, ignore, airflow",
         ),
         (
             "store: {name: x}",
             "4:9: store.name: is not known here but at the top level or under 'sources.N'; "
-            "known here: type, index, existing, keep_generations, cache_max_bytes, dsn_env",
+            "known here: type, index, existing, keep_generations, cache_max_bytes, dsn_env, schema, "
+            "table_prefix, hnsw",
         ),
         (
             "embed: {embedder_options: []}",
@@ -109,7 +110,7 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *overri
             "4:8: store: must be a mapping of keys to values, such as {type: pgvector}, not text",
         ),
         ("chunk:", "4:7: chunk: has no value; write its keys below it, indented, or remove the line"),
-        ("extract: {reader: [auto]}", "4:19: extract.reader: must be 'auto', not a list"),
+        ("extract: {reader: [auto]}", "4:19: extract.reader: must be 'auto' or 'unstructured', not a list"),
         ("store: {index: 5}", "4:16: store.index: must be text, and YAML reads this as a number; quote it"),
         (
             "store: {index: true}",
@@ -127,6 +128,24 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *overri
             "extract: {max_bytes: big}",
             "4:22: extract.max_bytes: must be a number of bytes, or a size such as 64 MiB",
         ),
+        (
+            "extract: {readers: {PDF: text}}",
+            "4:21: extract.readers.PDF: as a key, must be a suffix such as .conf or a media type such as "
+            "application/pdf, in small letters",
+        ),
+        (
+            "extract: {readers: {.pdf: pdff}}",
+            "4:27: extract.readers..pdf: unknown value 'pdff'; did you mean 'pdf'?",
+        ),
+        (
+            "extract: {encodings: [utf-9]}",
+            "4:23: extract.encodings.0: is no encoding that Python knows, such as cp1251 or shift_jis",
+        ),
+        (
+            "extract: {encodings: [base64]}",
+            "4:23: extract.encodings.0: is no encoding of text files, such as cp1251 or shift_jis",
+        ),
+        ("extract: {limits: {seconds: 0}}", "4:29: extract.limits.seconds: must be at least 0.1, not 0"),
         (
             "extract: {max_bytes: 9 GiB}",
             "4:22: extract.max_bytes: must be at most 4294967296, not 9663676416",
@@ -299,7 +318,7 @@ def test_a_key_of_a_source_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
     text = HEAD + "extract: {metadata: {}}\n"
     assert mistakes(tmp_path, monkeypatch, text) == [
         "docs.yaml:4:11: extract.metadata: is not known here but under 'sources.N'; "
-        "known here: reader, max_bytes"
+        "known here: reader, readers, encodings, max_bytes, limits, workers, unstructured"
     ]
 
 

@@ -42,6 +42,7 @@ class Scripted:
         as_json: bool = False,
         max_tokens: int | None = None,
         on_text: Callable[[str], None] | None = None,
+        on_usage: Callable[[Usage], None] | None = None,
     ) -> Reply:
         self.asked.append(messages)
         said = self._script(messages) if self._script else self._replies.pop(0)
@@ -51,4 +52,6 @@ class Scripted:
         if on_text:
             for start in range(0, len(reply.text), self._piece):
                 on_text(reply.text[start : start + self._piece])
+        if on_usage:
+            on_usage(reply.usage)
         return reply

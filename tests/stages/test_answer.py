@@ -118,9 +118,20 @@ def test_passages_are_left_out_where_the_model_has_no_room() -> None:
 def test_answers_are_combined_with_their_evidence() -> None:
     model = Scripted('Both [1: "after five idle minutes"] [2: "needs no root rights"].')
     answers = [("When?", 'A [1: "after five idle minutes"]'), ("And?", "NOT IN THE PASSAGES")]
-    made, _ = combine("When?", answers, HITS, model, COMBINE, max_tokens=500)
+    made, _, shown = combine("When?", answers, HITS, model, COMBINE, context_tokens=2_000, max_tokens=500)
+    assert shown == 2
     assert (made.status, made.text) == ("grounded", "Both [1] [2].")
     assert 'Asked as: When?\nAnswer: A [1: "after five idle minutes"]' in model.asked[0][1].content
+
+
+def test_answers_are_left_out_where_the_model_has_no_room() -> None:
+    model = Scripted("NOT IN THE PASSAGES")
+    answers = [("When?", "short"), ("And?", "word " * 1_000), ("Or?", "short")]
+    _, _, shown = combine("When?", answers, HITS, model, COMBINE, context_tokens=900, max_tokens=100)
+    assert shown == 1
+    assert "word word" not in model.asked[0][1].content
+    with pytest.raises(OverlongInput, match="first answer"):
+        combine("When?", answers[1:], HITS, Scripted(), COMBINE, context_tokens=900, max_tokens=100)
 
 
 @given(st.text(alphabet='ab[]1: "\x00.\n', max_size=60), st.integers(1, 7))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragctl.conditions import Condition, Operator, Scalar
 from ragctl.stages.conditions import parse_condition
-from ragctl.types import Condition, Operator, Scalar
 
 LONG = "9" * 300
 

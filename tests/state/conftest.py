@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from ragctl.embedded.server import EmbeddedServer
 from ragctl.state.generations import Generation, Generations
+from ragctl.state.schema import enter_schema
 
 _numbers = itertools.count()
 
@@ -29,6 +30,7 @@ def server_home(server_base: Path) -> Path:
 def other(connection: psycopg.Connection[Any], server_home: Path) -> Iterator[psycopg.Connection[Any]]:
     """A second client of the same database."""
     with EmbeddedServer(server_home).connect(autocommit=True) as opened:
+        enter_schema(opened)
         yield opened
 
 
@@ -39,7 +41,13 @@ def open_fresh(connection: psycopg.Connection[Any]) -> Iterator[Opener]:
     connection.execute(f"CREATE DATABASE {name}")
     dsn = make_conninfo(connection.info.dsn, dbname=name, password=connection.info.password)
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(psycopg.connect(dsn, autocommit=True))
+
+        def opened() -> psycopg.Connection[Any]:
+            made = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+            enter_schema(made)
+            return made
+
+        yield opened
     connection.execute(f"DROP DATABASE {name}")
 
 

@@ -141,3 +141,28 @@ def test_restored_versions_are_below_all_later_ones(versions: DocumentVersions) 
     assert flipped(versions, a=4, b=4) > 1000
     versions.restore({})
     assert versions.reserve() > 1001
+
+
+def test_what_lies_below_restored_versions_is_stale(versions: DocumentVersions) -> None:
+    versions.restore({A: (1000, 3), B: (7, 2)})
+    assert versions.stale(10) == [(B, 7), (A, 1000)]
+
+
+def test_versions_go_on_after_one_that_was_met(versions: DocumentVersions) -> None:
+    given = versions.reserve()
+    assert versions.last() == given
+    versions.go_on_after(given + 500)
+    assert versions.last() == given + 500
+    versions.go_on_after(given)
+    assert versions.reserve() > given + 500
+
+
+def test_no_version_was_given_yet(versions: DocumentVersions) -> None:
+    assert versions.last() == 0
+
+
+def test_a_transaction_is_noticed(versions: DocumentVersions) -> None:
+    assert not versions.in_transaction()
+    with versions._connection.transaction():
+        assert versions.in_transaction()
+    assert not versions.in_transaction()

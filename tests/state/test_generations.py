@@ -176,3 +176,16 @@ def test_a_readers_view_has_one_active_all_the_time(
         generations.publish(second, instead_of=first)
         assert statuses(reader) == {1: "active", 2: "building"}
     assert statuses(reader) == {1: "kept", 2: "active"}
+
+
+def test_an_index_lies_in_one_kind_of_store(generations: Generations) -> None:
+    generations.refuse_other_store("weaviate")  # nothing of it is there
+    given = {"recipe": "r", "recipe_parts": {}, "embedder": "e", "dimension": 8}
+    made = generations.create(**given, store="weaviate")
+    assert (made.store, generations.all()[0].store) == ("weaviate", "weaviate")
+    generations.refuse_other_store("weaviate")
+    with pytest.raises(Mismatch, match="lies in weaviate, and the spec names pgvector"):
+        generations.refuse_other_store("pgvector")
+    generations.mark_dropped(made)
+    generations.refuse_other_store("pgvector")
+    assert generations.create(**given).store == "pgvector"

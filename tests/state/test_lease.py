@@ -114,7 +114,7 @@ HOLDER = """
 from ragctl.state.lease import acquire_lease
 from ragctl.state.runs import Runs
 index, run = sys.argv[2:]
-connection = server.connect(autocommit=True)
+connection = server.connect(autocommit=True, options="-csearch_path=ragctl,public")
 runs = Runs(connection, index)
 acquire_lease(connection, index, run, runs, patience_s=0)
 runs.start(run, pipeline="docs", command="ingest")
@@ -146,7 +146,9 @@ def test_it_is_freed_when_its_holder_is_killed(
 def test_a_holder_whose_server_session_was_ended_can_write_no_more(
     connection: psycopg.Connection[Any], server_home: Path, index: str
 ) -> None:
-    with EmbeddedServer(server_home).connect(autocommit=True) as holder:
+    with EmbeddedServer(server_home).connect(
+        autocommit=True, options="-csearch_path=ragctl,public"
+    ) as holder:
         take(holder, index)
         connection.execute("SELECT pg_terminate_backend(%s)", (holder.info.backend_pid,))
         take(connection, index, patience_s=30)

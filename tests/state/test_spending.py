@@ -167,7 +167,7 @@ def test_what_a_killed_run_left_is_counted_in_its_record(
 
 def spend(dsn: str, run: str, seed: int, threads: int, dies: bool, told: Any) -> None:
     """A process of its own: spends until it is refused; one that `dies` leaves a reservation behind."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with psycopg.connect(dsn, autocommit=True, options="-csearch_path=ragctl,public") as connection:
         # What the dead one holds is not waited for long.
         budget = PostgresSpending(lambda: connection, run, patience_s=1.0)
         if dies:

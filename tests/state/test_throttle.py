@@ -111,7 +111,7 @@ def test_who_waits_is_woken_when_it_is_closed(connection: psycopg.Connection[Any
 
 def acquire_many(dsn: str, name: str, start: Any, times: Any, each: int, threads: int) -> None:
     """A process of its own, with one connection that its threads share."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with psycopg.connect(dsn, autocommit=True, options="-csearch_path=ragctl,public") as connection:
         throttle = PostgresThrottle(
             lambda: connection, name, requests_per_minute=60 * 200, tokens_per_minute=60 * 1000
         )

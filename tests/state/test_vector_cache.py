@@ -160,7 +160,8 @@ def test_two_clients_may_keep_the_same_at_once(
 KEEPER = """
 import numpy as np
 from ragctl.state.vector_cache import PostgresVectorCache
-cache = PostgresVectorCache(server.connect(autocommit=True), sys.argv[2])
+connection = server.connect(autocommit=True, options="-csearch_path=ragctl,public")
+cache = PostgresVectorCache(connection, sys.argv[2])
 for number in range(20):
     cache.keep([bytes([number])], np.full((1, 4), number, dtype=np.float32))
 print("kept", flush=True)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 
-pytest.register_assert_rewrite("contracts.store", "contracts.store_text")
+pytest.register_assert_rewrite("contracts.store", "contracts.store_filters", "contracts.store_text")
 
 from ragctl.embedded.endpoint import TCP_VARIABLE  # noqa: E402
 from ragctl.embedded.server import EmbeddedServer  # noqa: E402

@@ -19,13 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
+from ragctl.conditions import DOCUMENT_KEYS, Condition
 from ragctl.embedded.server import EmbeddedServer
 from ragctl.stages.query import query
 from ragctl.stores import pgvector_dense, pgvector_lexical_search
 from ragctl.stores.lexical_question import Term, plan_search
 from ragctl.stores.pgvector import PgVectorStore
 from ragctl.stores.pgvector_filter import count_kept, document_filter
-from ragctl.types import DOCUMENT_KEYS, Condition, EmbeddedDocument, Hit
+from ragctl.types import EmbeddedDocument, Hit
 
 WIDTH = 64
 _numbers = itertools.count()

@@ -172,6 +172,7 @@ class OpenAIGenerator:
         as_json: bool = False,
         max_tokens: int | None = None,
         on_text: Callable[[str], None] | None = None,
+        on_usage: Callable[[Usage], None] | None = None,
     ) -> Reply:
         """The model's reply.
 
@@ -181,6 +182,7 @@ class OpenAIGenerator:
             max_tokens: the most that it may write. With a budget and without this, 16,384.
             on_text: called with each piece of the reply as it comes. A reply that breaks off after the
                 first is not asked for again.
+            on_usage: told what each request came to, also of those that failed.
 
         Raises:
             OverlongInput: it is more than the model reads.
@@ -193,13 +195,19 @@ class OpenAIGenerator:
         tokens = self._tokens_of(said)
         output = self._most_output(tokens, max_tokens)
         used: list[Usage] = []
+
+        def count(usage: Usage) -> None:
+            used.append(usage)
+            if on_usage is not None:
+                on_usage(usage)
+
         request = Request(
             send=lambda: self._send(said, as_json, output, on_text),
             read=lambda value: value,
             tokens=tokens,
             output_tokens=output or 0,
             texts=[message["content"] for message in said],
-            on_usage=used.append,
+            on_usage=count,
         )
         try:
             reply = self._caller.ask(request)

@@ -10,11 +10,12 @@ from ragctl.run.composition import Composition
 from ragctl.run.doctor.finding import Finding
 from ragctl.run.upkeep.notes import stale_notes
 from ragctl.state.generations import Generation
+from ragctl.state.lease import is_held
 from ragctl.state.ledger_repair import LedgerRepair
 from ragctl.types import DocumentRecord, ItemKey
 
 if TYPE_CHECKING:
-    from ragctl.stores.pgvector_survey import PgVectorSurvey
+    from ragctl.run.stores.faces import GenerationSurvey
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Differences:
     undocumented: list[ItemKey]
 
 
-def compare(survey: PgVectorSurvey, ledger: LedgerRepair) -> Differences:
+def compare(survey: GenerationSurvey, ledger: LedgerRepair) -> Differences:
     """Both sides of one generation, document by document."""
     stored, known = survey.records(), ledger.records()
     both = stored.keys() & known.keys()
@@ -58,6 +59,15 @@ def _differs(stored: DocumentRecord, known: DocumentRecord) -> bool:
 
 def look_at_contents(composition: Composition) -> Iterator[Finding]:
     """Every generation that has tables, and every table that should not be there."""
+    if composition.stores.apart and is_held(composition.connect(), composition.index):
+        yield Finding(
+            "contents",
+            True,
+            "a run is writing, and a store apart from the state cannot be compared with it meanwhile",
+            f"{composition.command('doctor')} once the run has ended",
+            warning=True,
+        )
+        return
     found = {one.number: one for one in composition.catalog(composition.connect()).found(composition.index)}
     generations = composition.generations()
     repair = composition.command("doctor", "--repair")
@@ -68,13 +78,24 @@ def look_at_contents(composition: Composition) -> Iterator[Finding]:
         elif generation.status != "building" or not _ledger_of(composition, generation).is_empty():
             yield _without_tables(composition, generation)
     for generation in generations.dropped():
-        if generation.number in found:
+        if generation.number in found and is_left(composition, generation):
             yield Finding(
-                "leftover tables",
+                f"leftover {composition.stores.called.split()[0]}",
                 False,
-                f"generation {generation.number} has been dropped, and its tables are still there",
+                f"generation {generation.number} has been dropped, and its {composition.stores.called} "
+                "still there",
                 repair,
             )
+    active = generations.active()
+    elsewhere = composition.stores.astray(composition.index, active) if active is not None else None
+    if elsewhere is not None:
+        yield Finding(
+            "alias",
+            False,
+            f"readers from outside who go by the index's name are led to {elsewhere}, not to the active "
+            "generation",
+            f"{composition.command('ingest')} or {repair} leads them there",
+        )
     stale = stale_notes(composition)
     if stale:
         numbers = ", ".join(str(one.number) for one in stale)
@@ -87,18 +108,24 @@ def look_at_contents(composition: Composition) -> Iterator[Finding]:
         )
 
 
+def is_left(composition: Composition, generation: Generation) -> bool:
+    """Is something left of what was found, besides a collection in which only others' tenants are?"""
+    return not composition.stores.apart or composition.store_of(generation).exists()
+
+
 def _ledger_of(composition: Composition, generation: Generation) -> LedgerRepair:
     return LedgerRepair(composition.connect(), generation.id)
 
 
 def _without_tables(composition: Composition, generation: Generation) -> Finding:
     ingest, repair = composition.command("ingest"), composition.command("doctor", "--repair")
-    what = f"the tables of generation {generation.number} ({generation.status}) are gone"
+    things, verb = composition.stores.called.split()
+    what = f"the {things} of generation {generation.number} ({generation.status}) {verb} gone"
     if generation.status == "kept":
-        return Finding("tables", False, what, f"{repair} drops what is left of it")
+        return Finding(things, False, what, f"{repair} drops what is left of it")
     if _ledger_of(composition, generation).is_empty():
-        return Finding("tables", False, what, f"{ingest} stores its documents again, from kept vectors")
-    return Finding("tables", False, what, f"{repair}, then {ingest}: it stores from kept vectors")
+        return Finding(things, False, what, f"{ingest} stores its documents again, from kept vectors")
+    return Finding(things, False, what, f"{repair}, then {ingest}: it stores from kept vectors")
 
 
 class _GenerationCheck:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-MIN_SERVER = 13  # the oldest PostgreSQL that pgvector 0.8 is made for
-MIN_PGVECTOR = (0, 5)  # the first with HNSW indexes
+MIN_SERVER = 15  # see docs/pgvector.md
+MIN_PGVECTOR = (0, 8)  # the first whose searches of an index go on where it has brought too few
 # The write-ahead log alone may grow to this between two checkpoints: max_wal_size, by default 1 GB.
 MIN_FREE_BYTES = 1_000_000_000
 
@@ -33,6 +33,8 @@ def look_at_environment(composition: Composition) -> Iterator[Finding]:
         yield check(f"source {source.name}", _listing(source))
     yield check("embedder", lambda: _embed(composition))
     yield from _look_at_server(composition)
+    if composition.stores.apart:
+        yield check(composition.spec.store.type, lambda: f"version {composition.stores.server_version}")
     yield from _look_at_disk(composition)
 
 
@@ -61,7 +63,8 @@ def _look_at_server(composition: Composition) -> Iterator[Finding]:
             return
         with closing(connection), database_errors():
             yield _server(composition, connection)
-            yield _extension(composition, connection)
+            if not composition.stores.apart:
+                yield _extension(composition, connection)
     except RagctlError as error:
         yield Finding("server", False, str(error), error.hint)
 

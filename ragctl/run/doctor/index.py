@@ -8,6 +8,7 @@ from dataclasses import asdict
 from ragctl.errors import NothingPublished, RagctlError
 from ragctl.run.composition import Composition
 from ragctl.run.database_errors import database_errors
+from ragctl.run.doctor.bloat import look_at_bloat
 from ragctl.run.doctor.contents import look_at_contents
 from ragctl.run.doctor.finding import Finding
 from ragctl.state.generations import Generation
@@ -34,6 +35,7 @@ def look_at_index(composition: Composition) -> Iterator[Finding]:
                 # One view of everything, whatever a run in progress writes meanwhile.
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 yield from look_at_contents(composition)
+            yield from look_at_bloat(composition)
     except NothingPublished as error:
         yield Finding("index", True, error.message, error.hint)
     except RagctlError as error:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import Mismatch
 from ragctl.run.composition import Composition
+from ragctl.run.redone import redone
 from ragctl.run.upkeep.generation_choice import Target, drop_old_generations
 from ragctl.run.upkeep.notes import write_notes
 from ragctl.state.generations import Generation, Generations
 from ragctl.state.lease import Lease
 from ragctl.state.ledger import Ledger
 from ragctl.types import ItemKey
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from ragctl.run.stores.faces import GenerationStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +47,21 @@ def delete_gone(
         if not keys:
             continue
         ledger = Ledger(connection, generation.id)
-        with lease.held(connection):
-            composition.store_of(generation).delete(ledger.documents_of(keys))
-            ledger.forget(keys)
+        store = composition.store_of(generation)
+        redone(partial(_delete, connection, lease, store, ledger, keys))
+        store.tidy()
+
+
+def _delete(
+    connection: Connection[Any],
+    lease: Lease,
+    store: GenerationStore,
+    ledger: Ledger,
+    keys: Sequence[ItemKey],
+) -> None:
+    with lease.held(connection):
+        store.delete(ledger.documents_of(keys))
+        ledger.forget(keys)
 
 
 def optimize(
@@ -67,7 +87,7 @@ def optimize(
     store = composition.store_of(generation)
     if changed or not store.has_text_index() or not store.has_vector_index():
         lease.look(composition.connect())
-        store.optimize(tell=tell)
+        redone(lambda: store.optimize(tell=tell))
 
 
 def publish(
@@ -83,9 +103,11 @@ def publish(
         LeaseLost, RunInProgress: another run took over.
         Mismatch: the target holds other documents than its ledger says.
     """
-    if target.generation.status == "active":
-        return Published(True)
     connection = composition.connect()
+    if target.generation.status == "active":
+        lease.look(connection)
+        composition.stores.point(composition.index, target.generation)
+        return Published(True)
     ledger = Ledger(connection, target.generation.id)
     lacking = target.lacking(ledger)
     stored = ledger.counts()
@@ -98,9 +120,14 @@ def publish(
             hint="ragctl doctor",
         )
     generations = Generations(connection, composition.index)
-    with lease.held(connection):
-        generations.publish(target.generation, instead_of=target.active)
-        write_notes(composition)
+
+    def flip() -> None:
+        with lease.held(connection):
+            generations.publish(target.generation, instead_of=target.active)
+            write_notes(composition)
+
+    redone(flip)
+    composition.stores.point(composition.index, target.generation)
     if drop_old:
         drop_old_generations(composition, generations, lease)
     return Published(True)

@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from ragctl.errors import GuardRefused, ListingFailed
-from ragctl.plan import Plan, guard_deletions, make_plan, unsure_sources
+from ragctl.plan import Plan, guard_deletions, is_part, make_plan, unsure_sources
 from ragctl.run.composition import Composition
 from ragctl.run.ingesting.reading import digest_of
 from ragctl.run.stopwatch import Stopwatch
@@ -79,7 +79,14 @@ def _draft(
 ) -> Draft:
     existing = composition.spec.store.existing
     ledger = target.ledger_items()
-    plan = make_plan(listing, ledger, existing=existing, retry_failed=retry_failed)
+    readers = composition.document_readers
+    plan = make_plan(
+        listing,
+        ledger,
+        existing=existing,
+        retry_failed=retry_failed,
+        still_skipped=readers.still_skips,
+    )
     if existing == "error":
         _guard_existing(composition, plan, ledger)
     unsure = unsure_sources(listing) if allow_delete is None else frozenset()
@@ -148,7 +155,9 @@ def _gone(
     stored: set[ItemKey] = set()
     for generation, rows in target.known_items():
         gone[generation.id] = sorted(
-            key for key, row in rows.items() if key not in listed and not (row.stored and key[0] in unsure)
+            key
+            for key, row in rows.items()
+            if key not in listed and not (row.stored and key[0] in unsure) and not is_part(key, row, listed)
         )
         if generation in (target.active, target.existing):
             stored.update(key for key, row in rows.items() if row.stored)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ragctl.run.composition import Composition
 from ragctl.run.ingesting.draft import Draft
-from ragctl.run.ingesting.reading import ItemReader
+from ragctl.run.ingesting.reading import ItemReader, Listeners
 from ragctl.stages.chunk import chunk
 from ragctl.stages.embed import input_hash, windows
 from ragctl.stages.extract import extract
@@ -105,11 +105,14 @@ class Estimator:
             self._draft.ledger,
             texts,
             in_index=self._draft.stored,
-            on_unchanged=self._unchanged,
-            on_skipped=self._skipped,
-            on_kept=lambda item: self._skipped(item, "existing: skip"),
+            tell=Listeners(
+                self._unchanged,
+                self._skipped,
+                lambda item: self._skipped(item, "existing: skip"),
+                part_failed=lambda failure, item: self._fail(failure),
+            ),
         )
-        documents = extract(self._draft.plan.to_read, read, on_failure=self._failed)
+        documents = extract(read.ahead(self._draft.plan.to_read), read, on_failure=self._failed)
         chunked = chunk(documents, composition.splitter, on_failure=self._failed)
         for group in windows(chunked, LOOK_UP_CHUNKS):
             self._count(group, cache)
@@ -138,7 +141,8 @@ class Estimator:
         self._estimate.documents.append(
             PlannedDocument(whole.source, whole.path, action, len(document.chunks), embed, tokens)
         )
-        self._estimate.digests[whole.source, whole.item] = whole.digest
+        if whole.path == whole.item:  # else the digest is not that of the item's bytes
+            self._estimate.digests[whole.source, whole.item] = whole.digest
         self._advance(1)
 
     def _unchanged(self, item: Item, digest: str) -> None:

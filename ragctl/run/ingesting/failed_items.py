@@ -80,13 +80,15 @@ def failed_items(loaded: LoadedSpec) -> FailedItems:
         generations = [one for one in composition.generations().all() if one.status in ("active", "building")]
         if not generations:
             raise composition.nothing_published()
-        items = [
-            _item(row, generation.number, generation.status == "active", ignored)
+        items = {
+            (generation.id, row["source"], row["failure"]["document"]): _item(
+                row, generation.number, generation.status == "active", ignored
+            )
             for generation in generations
             for row in Ledger(connection, generation.id).overview()
             if row["failure"]
-        ]
-        return FailedItems(composition.index, items)
+        }
+        return FailedItems(composition.index, list(items.values()))
 
 
 def _item(row: dict[str, Any], generation: int, active: bool, ignored: IgnoredFailures) -> FailedItem:
@@ -95,7 +97,7 @@ def _item(row: dict[str, Any], generation: int, active: bool, ignored: IgnoredFa
         generation=generation,
         active=active,
         source=row["source"],
-        document=row["path"],
+        document=failure["document"],  # the item, where it failed as one and has several documents
         stage=failure["stage"],
         error=failure["error"],
         message=failure["message"],
@@ -104,5 +106,5 @@ def _item(row: dict[str, Any], generation: int, active: bool, ignored: IgnoredFa
         first_failed_at=row["first_failed_at"],
         failed_at=row["failed_at"],
         stored=row["stored"],
-        ignored=ignored.names(row["source"], row["path"]),
+        ignored=ignored.names(row["source"], failure["document"]),
     )

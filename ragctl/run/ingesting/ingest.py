@@ -17,16 +17,19 @@ from ragctl.run.ingesting.closing import delete_gone, optimize, publish
 from ragctl.run.ingesting.consent import Agree, guard_cost
 from ragctl.run.ingesting.draft import Draft, make_draft
 from ragctl.run.ingesting.ignored_failures import IgnoredFailures
+from ragctl.run.ingesting.item_parts import item_with
 from ragctl.run.ingesting.ledgered_writer import LedgeredWriter
 from ragctl.run.ingesting.opening import open_run, ready_generation
 from ragctl.run.ingesting.planning import AgreedPlan
-from ragctl.run.ingesting.reading import ItemReader
+from ragctl.run.ingesting.reading import InParts, ItemReader, Listeners
 from ragctl.run.ingesting.report import IngestReport
+from ragctl.run.ingesting.settling import Settling
 from ragctl.run.models.locking import guard_lock, keep_lock
 from ragctl.run.models.privacy import PrivacyGate
 from ragctl.run.models.retry_notes import RetryNotes
 from ragctl.run.models.selection_report import report_selection
 from ragctl.run.progress import Metered, Progress, Silent
+from ragctl.run.redone import redone
 from ragctl.run.run_record import error_of, record_at_end
 from ragctl.run.stopwatch import Stopwatch
 from ragctl.run.upkeep.generation_choice import Target
@@ -40,7 +43,7 @@ from ragctl.state.lease import acquire_lease
 from ragctl.state.ledger import Ledger, fingerprint_to_keep
 from ragctl.state.runs import Runs, new_run_id
 from ragctl.state.texts import TextCache
-from ragctl.types import Item
+from ragctl.types import Failure, Item, ItemKey
 
 if TYPE_CHECKING:
     from ragctl.spec.load import LoadedSpec
@@ -230,8 +233,12 @@ class Ingest:
         if plan.to_read:
             self._progress.start(len(plan.to_read), "documents")
             try:
+                settling = Settling(
+                    self._composition, target.generation, self._lease, self._vectors
+                )  # before anything is written
                 with self._watch.phase("stream"):
                     self._stream(draft)
+                    self._settle(settling)
             finally:
                 self._progress.done()  # also after an interrupt: it gives the terminal back
         counts.failed = len(self._report.failures)
@@ -240,7 +247,7 @@ class Ingest:
         with self._watch.phase("delete"):
             gone = [(one, draft.gone.get(one.id, [])) for one, _ in target.known_items()]
             delete_gone(self._composition, self._lease, gone)
-            counts.deleted = len(draft.deleted)
+            counts.deleted += len(draft.deleted)
         with self._watch.phase("optimize"):
             changed = bool(counts.added or counts.changed or counts.deleted)
             optimize(
@@ -254,6 +261,8 @@ class Ingest:
     def _stream(self, draft: Draft) -> None:
         composition = self._composition
         self._pending = {(item.source, item.path): item for item in draft.plan.to_read}
+        self._several: dict[ItemKey, InParts] = {}
+        self._fed: list[ItemKey] = []
         cache = composition.vector_cache()
         texts = TextCache(self._connection, composition.index, composition.recipe.extract)
         agreed = self._options.agreed
@@ -262,13 +271,19 @@ class Ingest:
             draft.ledger,
             texts,
             in_index=draft.stored,
-            on_unchanged=self._unchanged,
-            on_skipped=self._skipped,
-            on_kept=self._kept,
+            tell=Listeners(
+                self._unchanged,
+                self._skipped,
+                self._kept,
+                part_failed=self._part_failed,
+                part_skipped=self._part_skipped,
+                in_parts=self._in_parts,
+            ),
             as_planned=agreed.holds if agreed is not None else lambda item, digest: True,
         )
+        self._report.tally = read.tally
         writer = LedgeredWriter(self._connection, self._vectors, self._ledger, self._pending, self._lease)
-        documents = extract(self._feed(draft.plan.to_read), read, on_failure=self._failed)
+        documents = extract(read.ahead(self._feed(draft.plan.to_read)), read, on_failure=self._failed)
         chunked = chunk(documents, composition.splitter, on_failure=self._failed)
         # An abandoned run is not to go on paying for vectors until its next commit.
         self._meter = Metered(
@@ -293,21 +308,36 @@ class Ingest:
             if self._stop():
                 self._report.interrupted = True
                 return
+            self._fed.append((item.source, item.path))
             yield item
 
     def _unchanged(self, item: Item, digest: str) -> None:
-        with self._lease.held(self._connection):
+        def note() -> None:
             self._ledger.record_unchanged(item, digest)
             self._vectors.note_fingerprint((item.source, item.path), fingerprint_to_keep(item))
+
+        self._note(note)
         self._report.counts.unchanged += 1
         self._progress.advance()
 
     def _skipped(self, item: Item, reason: str) -> None:
-        with self._lease.held(self._connection):
-            self._ledger.record_skipped(item, reason)
+        self._note(lambda: self._ledger.record_skipped(item, reason))
         self._report.counts.skipped += 1
         self._report.skipped.append((item.source, item.path, reason))
         self._progress.advance()
+
+    def _part_skipped(self, item: Item, path: str, reason: str) -> None:
+        self._report.skipped.append((item.source, path, reason))
+
+    def _in_parts(self, parts: InParts) -> None:
+        key = (parts.item.source, parts.item.path)
+        self._several[key] = parts
+        self._pending[key] = replace(parts.item, settled=False)  # not whole before `_settle`
+
+    def _settle(self, settling: Settling) -> None:
+        failed = {(one.source, one.document) for one in self._report.failures}
+        read = {key: self._pending[key] for key in self._fed}
+        self._report.counts.deleted += settling.settle(self._several.values(), read, failed)
 
     def _kept(self, item: Item) -> None:
         self._report.counts.skipped += 1  # not noted in the ledger: another `existing` may want it read
@@ -315,11 +345,20 @@ class Ingest:
 
     def _failed(self, failed: StageFailure) -> None:
         failure = failed.failure
-        self._report.failures.append(failure)
-        with self._lease.held(self._connection):
-            self._ledger.record_failure(failure, self._pending[failure.source, failure.document])
-        self._progress.note(f"failed: {failure.source}: {failure.document}: {failure.message}")
+        self._part_failed(failure, item_with(self._pending, failure.source, failure.document))
         self._progress.advance()
+
+    def _part_failed(self, failure: Failure, item: Item) -> None:
+        self._report.failures.append(failure)
+        self._note(lambda: self._ledger.record_failure(failure, replace(item, path=failure.document)))
+        self._progress.note(f"failed: {failure.source}: {failure.document}: {failure.message}")
+
+    def _note(self, write: Callable[[], None]) -> None:
+        def noted() -> None:
+            with self._lease.held(self._connection):
+                write()
+
+        redone(noted)
 
     def _publish(self, target: Target) -> None:
         published = publish(

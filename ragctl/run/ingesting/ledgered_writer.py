@@ -1,10 +1,11 @@
-"""Documents into an index: chunks, vectors and ledger rows in one transaction, under the run's lease."""
+"""Documents into an index: made visible and noted in the ledger in one transaction, under the run's lease."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ragctl.run.redone import redone
 from ragctl.state.lease import Lease
 from ragctl.state.ledger import Ledger, fingerprint_to_keep
 from ragctl.types import EmbeddedDocument, Item, ItemKey
@@ -12,16 +13,21 @@ from ragctl.types import EmbeddedDocument, Item, ItemKey
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from ragctl.stores.pgvector import PgVectorStore
+    from ragctl.run.stores.faces import GenerationStore
 
 
 class LedgeredWriter:
-    """Writes documents and their ledger rows in one transaction, as long as the run holds its lease."""
+    """Writes documents and their ledger rows, as long as the run holds its lease.
+
+    A store without transactions writes first what nobody sees (`stage`). The transaction then makes it
+    visible (`commit`) and notes it in the ledger. What has become superfluous is removed last (`tidy`), by
+    the next run if this one is killed before.
+    """
 
     def __init__(
         self,
         connection: Connection[Any],
-        vectors: PgVectorStore,
+        vectors: GenerationStore,
         ledger: Ledger,
         items: Mapping[ItemKey, Item],
         lease: Lease,
@@ -37,9 +43,18 @@ class LedgeredWriter:
 
         Raises:
             LeaseLost: none, because another run has taken over.
+            Mismatch, Unavailable: see `GenerationStore`; none, or all of them where what they take the place
+                of could not be removed.
         """
-        with self._lease.held(self._connection):
-            keys = {(one.document.source, one.document.item) for one in documents}
-            fingerprints = {key: fingerprint_to_keep(self._items[key]) for key in keys}
-            self._vectors.replace(documents, fingerprints=fingerprints)
-            self._ledger.record_stored(documents, self._items, self._lease.run)
+        keys = {(one.document.source, one.document.item) for one in documents}
+        fingerprints = {key: fingerprint_to_keep(self._items[key]) for key in keys}
+        self._lease.look(self._connection)  # a run that has lost the index is not to write what nobody sees
+        staged = self._vectors.stage(documents, fingerprints=fingerprints)
+
+        def commit() -> None:
+            with self._lease.held(self._connection):
+                self._vectors.commit(staged)
+                self._ledger.record_stored(documents, self._items, self._lease.run)
+
+        redone(commit)
+        self._vectors.tidy()

@@ -10,9 +10,8 @@ from ragctl.plan import Plan
 from ragctl.run.composition import Composition
 from ragctl.run.ingesting.draft import Draft
 from ragctl.run.run_record import record_at_start
-from ragctl.run.upkeep.generation_choice import Target
+from ragctl.run.upkeep.generation_choice import Target, drop_leftovers
 from ragctl.run.upkeep.notes import write_notes
-from ragctl.state.generations import Generations
 from ragctl.state.lease import Lease
 from ragctl.state.ledger import Ledger
 from ragctl.state.runs import Runs
@@ -20,7 +19,7 @@ from ragctl.state.spending import close_left_budgets
 from ragctl.types import Item
 
 if TYPE_CHECKING:
-    from ragctl.stores.pgvector import PgVectorStore
+    from ragctl.run.stores.faces import GenerationStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def open_run(
         LeaseLost: nothing of it was done.
     """
     connection = composition.connect()
-    generations = Generations(connection, composition.index)
+    generations = composition.generations()
     runs = Runs(connection, composition.index)
     with lease.held(connection):
         generations.claim_index(composition.spec.name)
@@ -57,7 +56,7 @@ def open_run(
     return Opened(target, record)
 
 
-def ready_generation(composition: Composition, lease: Lease, target: Target, plan: Plan) -> PgVectorStore:
+def ready_generation(composition: Composition, lease: Lease, target: Target, plan: Plan) -> GenerationStore:
     """The store of the target, its tables in being; what could not be listed is in its ledger.
 
     Raises:
@@ -67,18 +66,20 @@ def ready_generation(composition: Composition, lease: Lease, target: Target, pla
     connection = composition.connect()
     ledger = Ledger(connection, target.generation.id)
     vectors = composition.store_of(target.generation)
+    composition.stores.refuse_taken(composition.index)
     if target.generation.status != "building":
         _see_that_it_is_whole(vectors, ledger)
     for failure in plan.unlisted:
         with lease.held(connection):
             ledger.record_failure(failure, Item(failure.source, failure.document, uri="", fingerprint=""))
     vectors.create()
+    drop_leftovers(composition, lease)
     with lease.held(connection):
         write_notes(composition)
     return vectors
 
 
-def _see_that_it_is_whole(vectors: PgVectorStore, ledger: Ledger) -> None:
+def _see_that_it_is_whole(vectors: GenerationStore, ledger: Ledger) -> None:
     stored, known = vectors.counts(), ledger.counts()
     if stored != known:
         raise Mismatch(

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ragctl.errors import RagctlError, TooManyFailures
+from ragctl.run.ingesting.format_tally import FormatTally
 from ragctl.run.usage import total_usage, usage_json
 from ragctl.types import Failure, StoredDocument, Usage
 
@@ -50,10 +51,11 @@ class IngestReport:
         lacking: documents of the active generation that the new one lacks, if it was not published.
         interrupted: the run was asked to stop and did so after whole documents.
         ignored: is this failure one that does not count?
-        skipped: (source, document, reason) of items that have no reader, those of this run only.
+        skipped: (source, document, reason) of items and parts that have no reader, those of this run only.
         tokens: of what was embedded and stored, as ragctl counts them.
         cost_usd: None where a price is unknown.
         usage: what models were asked for, by stage, as their providers count.
+        tally: what was read in this run, by format; and what was not what its name says.
         selection: with `provider: auto`, how the embedder was chosen, see `SelectionReport`.
     """
 
@@ -75,6 +77,7 @@ class IngestReport:
     lacking: int = 0
     ignored: Callable[[Failure], bool] = lambda failure: False
     selection: Mapping[str, Any] | None = None
+    tally: FormatTally = field(default_factory=FormatTally)
 
     def add_usage(self, stage: str, usage: Usage) -> None:
         """Counts what a stage's model was asked for."""
@@ -100,6 +103,15 @@ class IngestReport:
             "lacking": self.lacking,
             "interrupted": self.interrupted,
             "selection": self.selection,
+            "skipped": [
+                {"source": source, "document": document, "reason": reason}
+                for source, document, reason in self.skipped
+            ],
+            "formats": self.tally.as_json(),
+            "mislabelled": [
+                {"source": source, "document": document, "note": note}
+                for source, document, note in self.tally.mislabelled
+            ],
         }
 
     def verdict(self, max_failures: int, command: Callable[[str], str]) -> RagctlError | None:

@@ -11,7 +11,7 @@ from ragctl.ports import Embedder, Generator, Reranker
 from ragctl.registry import adapter_class
 from ragctl.run.models.keyless import KeylessEmbedder
 from ragctl.run.models.places import IN_PROCESS, endpoint_of
-from ragctl.run.models.prices import price_of_settings
+from ragctl.run.models.prices import Kind, is_known, price_of_settings
 from ragctl.state.throttle import PostgresThrottle, throttle_name
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ class ModelMaker:
                 made: Embedder = kind(base=self._loaded.base, **arguments)
                 return made
             missing = self._missing_key(settings, key)
-            made = kind(**self._base(settings), **self._remote_arguments(settings, missing is not None))
+            given = self._remote_arguments(settings, "embedder", keyless=missing is not None)
+            made = kind(**self._base(settings), **given)
         return KeylessEmbedder(made, missing) if missing is not None else made
 
     def reranker(self, settings: Any, key: str) -> Reranker:
@@ -110,7 +111,7 @@ class ModelMaker:
             missing = self._missing_key(settings, key)
             if missing is not None:
                 raise missing
-            reranker: Reranker = kind(**self._remote_arguments(settings))
+            reranker: Reranker = kind(**self._remote_arguments(settings, "reranker"))
             return reranker
 
     def generator(self, settings: Any, key: str) -> Generator:
@@ -125,7 +126,7 @@ class ModelMaker:
             if missing is not None:
                 raise missing
             # `max_tokens` of such a section is what the model may write, and no setting of the model.
-            arguments = self._remote_arguments(settings)
+            arguments = self._remote_arguments(settings, "generator")
             arguments.pop("max_tokens", None)
             for name in ("temperature", "context_tokens"):
                 if (value := getattr(settings, name, None)) is not None:
@@ -141,7 +142,7 @@ class ModelMaker:
         names = _LOCAL[settings.provider]
         return {name: value for name in names if _is_given(name, value := getattr(settings, name, _ABSENT))}
 
-    def _remote_arguments(self, settings: Any, keyless: bool = False) -> dict[str, Any]:
+    def _remote_arguments(self, settings: Any, kind: Kind, *, keyless: bool = False) -> dict[str, Any]:
         given = {
             name: value
             for name, setting in _REMOTE.items()
@@ -154,7 +155,7 @@ class ModelMaker:
             "price": price,
             "throttle": self._throttle(settings),
             # What has no price cannot be held to a budget; who sets one is refused before.
-            "spending": self._spending if price.usd_per_million_tokens is not None else None,
+            "spending": self._spending if is_known(price, kind) else None,
             "on_retry": self._on_retry,
         }
 

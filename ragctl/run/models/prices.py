@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from ragctl.run.models.places import IN_PROCESS, OWN_HOSTS, endpoint_of
 from ragctl.selection.prices import price_of
 from ragctl.types import Price
+
+Kind = Literal["embedder", "reranker", "generator"]
 
 _OVERRIDES = ("usd_per_million_tokens", "usd_per_million_output_tokens", "usd_per_thousand_searches")
 
@@ -24,3 +26,11 @@ def price_of_settings(settings: Any) -> Price:
     known = (price_of(settings.provider, settings.model) if own else None) or Price(None)
     given = {name: getattr(settings, name, None) for name in _OVERRIDES}
     return replace(known, **{name: value for name, value in given.items() if value is not None})
+
+
+def is_known(price: Price, kind: Kind) -> bool:
+    """Is all of the price known that matters for such a model? What has none cannot be held to a budget."""
+    if kind == "reranker":
+        return price.usd_per_thousand_searches is not None
+    reads = price.usd_per_million_tokens is not None
+    return reads and (kind == "embedder" or price.usd_per_million_output_tokens is not None)

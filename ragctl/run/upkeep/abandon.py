@@ -80,6 +80,11 @@ def _running(connection: Connection[Any], index: str, runs: Runs, name: str) -> 
             f"the run {row.id} is not running: it is {row.status}",
             hint="ragctl runs SPEC list shows which one is",
         )
+    if row.command == "ask":
+        raise UsageError(
+            f"the run {row.id} only asks, and holds nothing that others wait for",
+            hint=f"end its process on {row.host}; the next one of its kind closes its record",
+        )
     return row.id, row.host
 
 

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from ragctl.errors import OverlongInput, UsageError
+from ragctl.errors import OverlongInput, Unavailable, UsageError
 from ragctl.run.composition import Composition
 from ragctl.run.database_errors import database_errors
+from ragctl.run.ingesting.kept_inputs import tables_with_inputs
 from ragctl.run.upkeep.exclusive import exclusive_run
 from ragctl.stages.embed import input_hash
 from ragctl.state.answers import forget_answers
@@ -86,6 +87,8 @@ class Forgotten:
 def forget(loaded: LoadedSpec, name: str, *, unused_vectors: bool = False) -> Forgotten:
     """Removes an item with all its documents, in one transaction, under the index's lease.
 
+    A store that lies apart deletes it when the transaction has ended.
+
     Args:
         name: path of an item or of a document in it, or `source:path`.
         unused_vectors: also remove every cached vector that no chunk in any generation has: an
@@ -105,8 +108,28 @@ def forget(loaded: LoadedSpec, name: str, *, unused_vectors: bool = False) -> Fo
             with composition.connect().transaction():
                 lease.check(composition.connect())
                 _Forgetting(composition).remove(item, done)
+            _delete_at_last(composition)
             record["counts"] = done.counts()
         return done
+
+
+def _delete_at_last(composition: Composition) -> None:
+    """Where a store lies apart, nobody sees the document any more; now it is deleted there.
+
+    Raises:
+        Unavailable: it is not, or not all of it.
+    """
+    try:
+        for generation in composition.generations().all():
+            store = composition.store_of(generation)
+            if store.exists():
+                store.tidy()
+    except Unavailable as error:
+        error.message = f"the document is forgotten, and in the store not all of it deleted: {error.message}"
+        error.hint = (
+            f"{composition.command('doctor', '--repair')} deletes the rest, and so does the next ingest"
+        )
+        raise
 
 
 class _Forgetting:
@@ -125,12 +148,13 @@ class _Forgetting:
             hashes |= found
         done.texts = texts.forget([item])
         done.answers = forget_answers(self._connection, self._composition.index)
-        tables = self._chunk_tables()
-        done.vectors = forget_vectors(self._connection, hashes, tables)
-        if done.unused_vectors_removed:
-            done.unused_vectors = forget_unused_vectors(self._connection, tables)
-        else:
-            done.unused_vectors = count_unused_vectors(self._connection, tables)
+        # Of every index of the database: they share the cache.
+        with tables_with_inputs(self._composition, every_generation(self._connection)) as tables:
+            done.vectors = forget_vectors(self._connection, hashes, tables)
+            if done.unused_vectors_removed:
+                done.unused_vectors = forget_unused_vectors(self._connection, tables)
+            else:
+                done.unused_vectors = count_unused_vectors(self._connection, tables)
         done.run_records = Runs(self._connection, self._composition.index).forget(item[0], names)
 
     def _remove_from(self, generation: Generation, item: ItemKey) -> tuple[RemovedFrom, set[bytes]]:
@@ -153,11 +177,6 @@ class _Forgetting:
             with suppress(OverlongInput):  # then nothing of it was embedded
                 for chunk in self._composition.splitter.split(document).chunks:
                     yield input_hash(chunk.embed_input)
-
-    def _chunk_tables(self) -> list[tuple[str, str]]:
-        """Of every index of the database: they share the cache."""
-        stores = map(self._composition.store_of, every_generation(self._connection))
-        return [store.chunk_table for store in stores if store.exists()]
 
 
 def _find(names: dict[ItemKey, set[ItemKey]], name: str) -> ItemKey:

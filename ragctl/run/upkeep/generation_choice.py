@@ -62,6 +62,7 @@ class Target:
             embedder=self.composition.embedder.identity,
             dimension=self.composition.embedder.dimension,
             settings=recipe_settings(self.composition.spec, self.composition.embed_settings),
+            store=self.composition.spec.store.type,
         )
         return replace(self, existing=made, known=(*known, (made, {})))
 
@@ -182,3 +183,25 @@ def drop_generations(
                 lease.check(connection)
             composition.store_of(generation).drop()
             generations.mark_dropped(generation)
+        if composition.stores.apart:  # which could not be taken back, had the transaction failed
+            composition.store_of(generation).drop()
+
+
+def drop_leftovers(composition: Composition, lease: Lease) -> list[Generation]:
+    """Drops what lies in a store apart of generations that were dropped; returns those that had something.
+
+    A run was killed, or its transaction failed, between the two.
+
+    Raises:
+        LeaseLost: another run took over.
+    """
+    if not composition.stores.apart:
+        return []
+    connection = composition.connect()
+    found = {one.number for one in composition.catalog(connection).found(composition.index)}
+    left = [one for one in composition.generations().dropped() if one.number in found]
+    left = [one for one in left if composition.store_of(one).exists()]
+    for generation in left:
+        lease.look(connection)
+        composition.store_of(generation).drop()
+    return left

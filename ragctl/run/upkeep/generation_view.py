@@ -27,7 +27,7 @@ class GenerationView:
     Attributes:
         differs: the parts of its recipe that are not the spec's now: extract, chunk, embed.
         documents, chunks: in its tables.
-        bytes: its tables with their indexes, on disk.
+        bytes: its tables with their indexes, on disk; None where the store does not say.
         published_at: when it last became the active one.
         behind: documents of the active generation that it lacks or has in another version; None if
             there is no active one, 0 for that one itself.
@@ -43,7 +43,7 @@ class GenerationView:
     dimension: int
     documents: int
     chunks: int
-    bytes: int
+    bytes: int | None
     created_at: datetime | None
     published_at: datetime | None
     behind: int | None

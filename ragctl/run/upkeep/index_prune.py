@@ -9,7 +9,7 @@ from ragctl.run.composition import Composition
 from ragctl.run.database_errors import database_errors
 from ragctl.run.ingesting.cache_limit import limit_cache
 from ragctl.run.upkeep.exclusive import exclusive_run
-from ragctl.run.upkeep.generation_choice import drop_generations, surplus_generations
+from ragctl.run.upkeep.generation_choice import drop_generations, drop_leftovers, surplus_generations
 from ragctl.state.cache_limit import CacheSize, cache_size
 from ragctl.state.generations import Generation, Generations
 
@@ -21,13 +21,16 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class DroppedGeneration:
-    """What went with it. `status`: `kept`, or `building` of one that was never whole."""
+    """What went with it. `status`: `kept`, or `building` of one that was never whole.
+
+    `bytes` is None where the store does not say.
+    """
 
     number: int
     status: str
     documents: int
     chunks: int
-    bytes: int
+    bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Pruned:
             "schema_version": SCHEMA_VERSION,
             "index": self.index,
             "generations": [asdict(one) for one in self.generations],
-            "bytes": sum(one.bytes for one in self.generations) + self.cache_removed.bytes,
+            "bytes": sum(one.bytes or 0 for one in self.generations) + self.cache_removed.bytes,
             "cache_removed": asdict(self.cache_removed),
             "cache": {**asdict(self.cache), "max_bytes": self.cache_max_bytes},
         }
@@ -73,6 +76,7 @@ def prune(loaded: LoadedSpec, *, every_kept: bool = False, wait: bool = False) -
             surplus = surplus_generations(generations, 0 if every_kept else store.keep_generations)
             dropped = [_described(composition, one) for one in (*surplus, *half_built)]
             drop_generations(composition, generations, [*surplus, *half_built], lease)
+            drop_leftovers(composition, lease)
             removed = limit_cache(composition)
             done = Pruned(composition.index, dropped, removed, cache_size(connection), store.cache_max_bytes)
             record.update(done.as_json())

@@ -34,7 +34,9 @@ def note_of(generation: Generation, pipeline: str) -> dict[str, Any]:
     }
 
 
-def generation_of(note: Mapping[str, Any], *, pipeline: str, index: str, number: int) -> Generation:
+def generation_of(
+    note: Mapping[str, Any], *, pipeline: str, index: str, number: int, store: str = "pgvector"
+) -> Generation:
     """The generation that a note on the tables of `index`'s generation `number` tells of; without an `id`.
 
     Raises:
@@ -73,6 +75,7 @@ def generation_of(note: Mapping[str, Any], *, pipeline: str, index: str, number:
         settings=note["settings"],
         created_at=_time(note["created_at"]),
         published_at=_time(note["published_at"]),
+        store=store,
     )
 
 

@@ -70,7 +70,11 @@ class _Rebuild:
         lost = sorted(
             (
                 generation_of(
-                    one.note, pipeline=composition.spec.name, index=composition.index, number=one.number
+                    one.note,
+                    pipeline=composition.spec.name,
+                    index=composition.index,
+                    number=one.number,
+                    store=composition.spec.store.type,
                 )
                 for one in composition.catalog(composition.connect()).found(composition.index)
                 if one.number not in known
@@ -94,6 +98,7 @@ class _Rebuild:
         survey = self.composition.survey_of(generation)
         if not survey.exists():
             return 0
+        survey.recall()
         ledger = LedgerRepair(self.composition.connect(), generation.id)
         unknown = compare(survey, ledger).unknown
         ledger.adopt(unknown, self.lease.run)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ragctl.run.composition import Composition
 from ragctl.run.database_errors import database_errors
-from ragctl.run.doctor.contents import compare
+from ragctl.run.doctor.bloat import clear_bloat
+from ragctl.run.doctor.contents import compare, is_left
 from ragctl.run.upkeep.exclusive import exclusive_run
 from ragctl.run.upkeep.notes import describe_documents, write_notes
 from ragctl.state.generations import Generation
@@ -71,19 +72,23 @@ class _Repair:
         catalog = self._composition.catalog(self._connection)
         found = {one.number: one for one in catalog.found(self._composition.index)}
         for generation in generations.dropped():
-            if generation.number in found:
-                with self._leased():
-                    self._composition.store_of(generation).drop()
-                self._say(generation, "it has been dropped; its leftover tables were dropped too")
+            if generation.number in found and is_left(self._composition, generation):
+                self._drop(generation)
+                things, verb = self._composition.stores.called.split()
+                verb = "were" if verb == "are" else "was"
+                self._say(generation, f"it has been dropped; its leftover {things} {verb} dropped too")
         for generation in generations.all():
             there = found.get(generation.number)
             if there is None or not there.whole:
-                self._without_tables(generation, "its tables are gone")
+                self._without_tables(generation, f"its {self._composition.stores.called} gone")
             elif mended := self._with_vectors(generation, there.note.get("dimension")):
                 self._mend(mended)
             else:
-                self._without_tables(generation, "its tables can hold none of its vectors")
+                self._without_tables(generation, "what it lies in can hold none of its vectors")
         self._describe()
+        self._point()
+        for generation, what in clear_bloat(self._composition):
+            self._say(generation, what)
         return self._done
 
     @contextmanager
@@ -91,6 +96,13 @@ class _Repair:
         with self._connection.transaction():
             self._lease.check(self._connection)
             yield
+
+    def _drop(self, generation: Generation) -> None:
+        store = self._composition.store_of(generation)
+        with self._leased():
+            store.drop()
+        if self._composition.stores.apart:  # which could not be taken back
+            store.drop()
 
     def _say(self, generation: Generation, what: str) -> None:
         self._done.append(f"generation {generation.number}: {what}")
@@ -107,8 +119,8 @@ class _Repair:
         return replace(generation, dimension=column)
 
     def _without_tables(self, generation: Generation, why: str) -> None:
+        self._drop(generation)  # one of the two tables may be left
         with self._leased():
-            self._composition.store_of(generation).drop()  # one of the two may be left
             if generation.status == "kept":
                 self._composition.generations().mark_dropped(generation)
                 self._say(generation, f"{why}; it was dropped")
@@ -119,6 +131,12 @@ class _Repair:
                 generation,
                 f"{why}; documents forgotten, for the next ingest to store again: {documents:,}",
             )
+
+    def _point(self) -> None:
+        stores, active = self._composition.stores, self._composition.generations().active()
+        if active is not None and stores.astray(self._composition.index, active) is not None:
+            stores.point(self._composition.index, active)
+            self._say(active, "readers from outside were led elsewhere; they are led to it again")
 
     def _mend(self, generation: Generation) -> None:
         survey = self._composition.survey_of(generation)

@@ -83,6 +83,7 @@ def roll_back(loaded: LoadedSpec, number: int | None = None, *, wait: bool = Fal
                 lease.check(connection)
                 composition.generations().publish(kept, instead_of=active)
                 write_notes(composition)
+            composition.stores.point(composition.index, kept)
             done = _report(composition, active, kept, behind)
             record.update(done.as_json(), generation=kept.number, recipe=kept.recipe, published=True)
         return done

@@ -12,6 +12,7 @@ import pytest
 
 from ragctl.embedded.server import EmbeddedServer
 from ragctl.state.cache_limit import ENTRY_OVERHEAD_BYTES, cache_size
+from ragctl.state.schema import enter_schema
 from workspace import Workspace
 
 ENTRY_BYTES = 4 * 384 + ENTRY_OVERHEAD_BYTES
@@ -31,6 +32,7 @@ def alone(tmp_path: Path) -> Iterator[Workspace]:
 @pytest.fixture
 def database(alone: Workspace) -> Iterator[psycopg.Connection[Any]]:
     with EmbeddedServer(alone.base / ".ragctl").connect(autocommit=True) as opened:
+        enter_schema(opened)
         yield opened
 
 

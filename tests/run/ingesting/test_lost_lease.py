@@ -19,6 +19,7 @@ from ragctl.state.lease import acquire_lease, break_lease
 from ragctl.state.ledger import Ledger
 from ragctl.state.migrations import SCHEMA
 from ragctl.state.runs import Runs
+from ragctl.state.schema import enter_schema
 from ragctl.stores.pgvector import PgVectorStore
 from ragctl.types import EmbeddedDocument, Item
 
@@ -71,6 +72,7 @@ def start(connection: psycopg.Connection[Any], server_base: Path) -> Iterator[Ca
 
         def start(name: str) -> Run:
             opened = EmbeddedServer(server_base / ".ragctl").connect(autocommit=True)
+            enter_schema(opened)
             return Run(name, stack.enter_context(opened), generation)
 
         yield start

@@ -125,7 +125,7 @@ def test_sources_are_counted_apart(filled: Workspace) -> None:
     other = filled.base / f"{filled.name}-more"
     other.mkdir()
     (other / "page.html").write_text("<p>More.</p>", encoding="utf-8")
-    (other / "image.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (other / "image.gif").write_bytes(b"GIF89a" + bytes(9))
     sources = [
         {"type": "directory", "path": filled.name, "name": "docs"},
         {"type": "directory", "path": other.name, "name": "more"},

@@ -25,7 +25,10 @@ class StagedRun:
     """One run of a spec's DAG by its name."""
 
     def __init__(self, spec: Path, run: str, conf: Mapping[str, Any] | None = None) -> None:
-        self.spec = {"path": str(spec), "sha256": hashlib.sha256(spec.read_bytes()).hexdigest()}
+        self.spec: dict[str, Any] = {
+            "path": str(spec),
+            "sha256": hashlib.sha256(spec.read_bytes()).hexdigest(),
+        }
         self.run = run
         self.conf = conf
         self.notes: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 from run.answering.chat_script import ChatScript, openai
-from run.tasks.staged_run import ASKED, ASKED_AT_ONCE, StagedRun
+from run.tasks.staged_run import ASKED, ASKED_AT_ONCE, StagedRun, as_xcom
 
 from model_server import ModelServer
-from ragctl.errors import NothingPublished, PrivacyRefused, UsageError
+from ragctl.errors import NothingPublished, PrivacyRefused, SpecError, UsageError
+from ragctl.spec.embedded_spec import lock_to_embed, prompts_to_embed
+from ragctl.spec.load import load_spec
 from workspace import Workspace
 
 QUESTION = "How do I get coffee?"
@@ -86,6 +89,16 @@ def test_references_are_small(filled: Workspace) -> None:
         ({"question": "a", "top_n": 0}, "'top_n' must be a whole number from 1 to 1,000"),
         ({"question": "a", "top_n": True}, "'top_n' must be a whole number from 1 to 1,000"),
         ({"question": "a", "k": 5}, "no parameter 'k'; it has question, questions, top_n"),
+        ({"question": "a", "where": "source=docs"}, "'where' must be a list of at most 20 conditions"),
+        ({"question": "a", "where": ["x" * 1_001]}, "'where' must be a list of at most 20 conditions"),
+        ({"question": "a", "where": ["source"]}, "source"),
+        ({"question": "a", "history": [{"role": "system", "content": "b"}]}, "'history' must be a list"),
+        ({"question": "a", "history": [{"role": "user"}]}, "'history' must be a list"),
+        ({"question": "a", "history": [["user", "b"]]}, "'history' must be a list"),
+        (
+            {"questions": ["a"], "history": [{"role": "user", "content": "b"}]},
+            "'history' must be left out where there are several questions",
+        ),
         ("[1]", "must be a mapping"),
         ("{", "no JSON"),
     ],
@@ -144,6 +157,53 @@ def test_models_are_asked_in_the_tasks_as_on_the_command_line(filled: Workspace)
         assert local["rephrasings"] == ["Where is the machine?"]
         assert [hit["document"] for hit in local["left_out"]] == ["install.md"]
         assert set(local["prompts"]) == {"rephrase", "grade", "verify", "answer", "combine"}
+
+
+def test_conditions_and_a_conversation_in_the_tasks(filled: Workspace, tmp_path: Path) -> None:
+    """In both layouts the same as on the command line."""
+    filled.write("tokens.md", "---\nteam: kitchen\n---\n\nThe coffee machine takes tokens of brass.\n")
+    filled.ingest()
+    turns = [
+        {"role": "user", "content": "Where is the coffee machine?"},
+        {"role": "assistant", "content": "On the third floor."},
+    ]
+    history = tmp_path / "history.jsonl"
+    history.write_text("".join(json.dumps(turn) + "\n" for turn in turns), encoding="utf-8")
+    script = ChatScript(stand_alone="Does the coffee machine take tokens?", rephrase="1. What does it take?")
+    with ModelServer(replies=script) as server:
+        model = openai(server)
+        filled.spec(airflow={"single_host": True}, ask={"rephrase": model, "verify": model, "answer": model})
+        conditions = ("--where", "team=kitchen")
+        options = (*conditions, "--history", str(history), "--format", "json")
+        called = filled.call("ask", "And does it take tokens?", *options)
+        assert called.code == 0, called.err
+        local = called.json
+        conf = {"question": "And does it take tokens?", "history": turns, "where": ["team=kitchen"]}
+        for layout in (ASKED, ASKED_AT_ONCE):
+            assert without_usage(asking(filled, conf).ask(layout)) == without_usage(local)
+    assert local["stand_alone"] == "Does the coffee machine take tokens?"
+    assert {hit["document"] for hit in local["hits"]} == {"tokens.md"}
+
+
+def test_a_prompt_that_an_embedded_spec_carries_is_the_one_that_is_used(filled: Workspace) -> None:
+    file = filled.base / f"{filled.name}.prompt.md"
+    file.write_text(
+        "You answer questions from passages, briefly.\n---\n$passages\n$question\n", encoding="utf-8"
+    )
+    with ModelServer(replies=ChatScript()) as server:
+        filled.spec(airflow={"single_host": True}, ask={"answer": openai(server, prompt=file.name)})
+        local = filled.call("ask", QUESTION, "--format", "json").json
+        run = asking(filled, {"question": QUESTION})
+        loaded = load_spec(filled.spec_path)
+        run.spec |= {"embedded": as_xcom(loaded.spec.model_dump(mode="json")), "lock": lock_to_embed(loaded)}
+        run.spec["prompts"] = prompts_to_embed(loaded)
+        file.unlink()
+        for layout in (ASKED, ASKED_AT_ONCE):
+            assert without_usage(run.ask(layout)) == without_usage(local)
+        assert server.requests[-1].body["messages"][0]["content"].endswith("briefly.")
+        del run.spec["prompts"]
+        with pytest.raises(SpecError, match=r"ask\.answer\.prompt: .* cannot be read"):
+            run.ask()
 
 
 def without_usage(document: Any) -> Any:

@@ -52,7 +52,9 @@ def versions_dsn(server_base: Path) -> Iterator[str]:
 def open_state(versions_dsn: str) -> Iterator[Connect]:
     """Opens connections to it in autocommit mode; they are closed after the test."""
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(psycopg.connect(versions_dsn, autocommit=True))
+        yield lambda: stack.enter_context(
+            psycopg.connect(versions_dsn, autocommit=True, options="-csearch_path=ragctl,public")
+        )
 
 
 @pytest.fixture

@@ -54,7 +54,8 @@ def test_what_is_asked_for(store: WeaviateStore, fake: FakeWeaviate) -> None:
     assert made["headings"]["dataType"] == ["text[]"]
     filtered = {name for name, one in made.items() if one.get("indexFilterable")}
     whole = {"document", "source", "path", "item", "media_type", "input_hash"}
-    assert filtered == {*whole, "version", "ordinal"}
+    assert filtered == {*whole, "version", "ordinal", "terms"}
+    assert made["terms"] == made["terms"] | {"dataType": ["text[]"], "tokenization": "field"}
     assert {made[name]["tokenization"] for name in whole} == {"field"}
 
 

@@ -1,0 +1,178 @@
+"""How the vector index is built and asked as the spec says, and that tables and indexes are kept small."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from contracts.stored import DIMENSION, embedded, random_vectors
+
+from ragctl.errors import Mismatch
+from ragctl.stores import pgvector_upkeep
+from ragctl.stores.pgvector import PgVectorStore
+from ragctl.stores.pgvector_hnsw import HnswBuild
+from ragctl.stores.pgvector_upkeep import PgVectorUpkeep
+
+SCHEMA = "Upkeep"
+_numbers = itertools.count()
+Make = Callable[..., PgVectorStore]
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f'Index "{next(_numbers)}"'
+
+
+@pytest.fixture
+def make(connection: psycopg.Connection[Any], prefix: str) -> Iterator[Make]:
+    """Makes a store of one prefix, each time with other settings."""
+    connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{SCHEMA}"')
+
+    def made(dimension: int = DIMENSION, **given: Any) -> PgVectorStore:
+        return PgVectorStore(
+            connection, schema=SCHEMA, prefix=prefix, dimension=dimension, index_from=20, **given
+        )
+
+    yield made
+    made().drop()
+
+
+def index(connection: psycopg.Connection[Any], prefix: str) -> tuple[Any, ...] | None:
+    """(oid, options) of the vector index."""
+    return connection.execute(
+        "SELECT oid, reloptions FROM pg_class WHERE relname = %s", (f"{prefix}_hnsw",)
+    ).fetchone()
+
+
+def filled(store: PgVectorStore, count: int = 60) -> PgVectorStore:
+    store.create()
+    store.replace(
+        [embedded("a.md", [f"chunk {number}" for number in range(count)], random_vectors(count, 1))]
+    )
+    return store
+
+
+def test_other_parameters_build_it_anew(make: Make, connection: psycopg.Connection[Any], prefix: str) -> None:
+    filled(make()).optimize()
+    first = index(connection, prefix)
+    assert first is not None
+    assert first[1] == ["m=16", "ef_construction=200"]
+    make().optimize()
+    assert index(connection, prefix) == first  # nothing has changed
+
+    told: list[str] = []
+    other = make(hnsw=HnswBuild(m=8, ef_construction=64, memory_bytes=64 * 1024 * 1024, workers=0))
+    question = random_vectors(1, 2)
+    before = make().search(question, k=5)
+    assert not other.has_vector_index()
+    other.optimize(tell=told.append)
+    assert other.has_vector_index()
+    second = index(connection, prefix)
+    assert second is not None
+    assert second[1] == ["m=8", "ef_construction=64"]
+    assert "anew" in told[0]
+    assert other.search(question, k=5) == before
+    left = connection.execute("SELECT count(*) FROM pg_class WHERE relname = %s", (f"{prefix}_hnsw_new",))
+    assert left.fetchone() == (0,)
+
+
+def test_candidates_of_a_search(make: Make, connection: psycopg.Connection[Any]) -> None:
+    """Set for the search alone, and never below what is looked for."""
+    filled(make()).optimize()
+    for given, k, expected in ((None, 5, "800"), (50, 5, "50"), (1, 5, "15"), (1000, 5, "1000")):
+        store = make(ef_search=given)
+        seen: list[Any] = []
+        rows = store._dense._rows
+
+        def noted(*arguments: Any, rows: Any = rows, seen: list[Any] = seen) -> Any:
+            seen.append(connection.execute("SHOW hnsw.ef_search").fetchone())
+            return rows(*arguments)
+
+        store._dense._rows = noted  # type: ignore[method-assign]
+        assert len(store.search(random_vectors(1, 3), k=k)[0]) == k
+        assert seen == [(expected,)]
+    assert connection.execute("SHOW hnsw.ef_search").fetchone() == ("40",)
+
+
+@pytest.mark.parametrize(("dimension", "indexed"), [(2_001, True), (4_000, True), (4_001, False)])
+def test_long_vectors(
+    make: Make, connection: psycopg.Connection[Any], prefix: str, dimension: int, indexed: bool
+) -> None:
+    vectors = np.random.default_rng(1).standard_normal((25, dimension)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    store = make(dimension)
+    store.create()
+    store.replace([embedded("a.md", [f"chunk {number}" for number in range(25)], vectors)])
+    told: list[str] = []
+    store.optimize(tell=told.append)
+    assert (index(connection, prefix) is not None) == indexed
+    assert indexed or any("4,000" in one for one in told)
+    assert [hits[0].text for hits in store.search(vectors[:3], k=1)] == ["chunk 0", "chunk 1", "chunk 2"]
+
+
+def test_vectors_that_no_table_holds(make: Make) -> None:
+    with pytest.raises(Mismatch, match="16,001 dimensions") as refused:
+        make(16_001).create()
+    assert refused.value.hint
+
+
+def test_the_planner_is_told_and_autovacuum_comes_in_time(
+    make: Make, connection: psycopg.Connection[Any], prefix: str
+) -> None:
+    store = filled(make())
+    connection.execute(
+        f'ALTER TABLE "{SCHEMA}"."{quoted(prefix)}_chunks" SET (autovacuum_vacuum_scale_factor = 0.3)'
+    )
+    store.optimize()
+    rows = connection.execute(
+        "SELECT relname, reltuples, reloptions FROM pg_class WHERE relname = ANY(%s)",
+        ([f"{prefix}_{kind}" for kind in ("documents", "chunks", "lexical")],),
+    ).fetchall()
+    assert {name: count for name, count, _ in rows} == {
+        f"{prefix}_documents": 1,
+        f"{prefix}_chunks": 60,
+        f"{prefix}_lexical": 60,
+    }
+    for name, _, options in rows:
+        assert "autovacuum_analyze_scale_factor=0.05" in options
+        factor = "0.3" if name.endswith("_chunks") else "0.1"  # what an administrator set stays
+        assert f"autovacuum_vacuum_scale_factor={factor}" in options
+
+
+def test_bloat_is_seen_and_cleared(
+    make: Make, connection: psycopg.Connection[Any], prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pgvector_upkeep, "LEAST_DEAD_ROWS", 100)
+    monkeypatch.setattr(pgvector_upkeep, "LEAST_INDEX_BYTES", 0)
+    make().create()
+    for kind in ("chunks", "lexical", "documents"):
+        connection.execute(f'ALTER TABLE "{SCHEMA}"."{quoted(prefix)}_{kind}" SET (autovacuum_enabled = off)')
+    store = filled(make(), 400)
+    store.optimize()
+    upkeep = PgVectorUpkeep(connection, schema=SCHEMA, prefix=prefix, dimension=DIMENSION)
+    assert [one for one in upkeep.bloat() if not one.index] == []
+
+    for _ in range(5):
+        filled(store, 400)
+    filled(store, 60)
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    connection.execute(f'ANALYZE "{SCHEMA}"."{quoted(prefix)}_chunks"')
+    found = {one.name: one for one in upkeep.bloat()}
+    assert f"{prefix}_chunks" in found
+    assert f"{prefix}_hnsw" in found
+    assert "rows" in found[f"{prefix}_chunks"].what
+    size = store.size_bytes()
+    for one in found.values():
+        upkeep.clean(one)
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    assert f"{prefix}_chunks" not in {one.name for one in upkeep.bloat()}
+    assert store.size_bytes() < size
+    assert len(store.search(random_vectors(1, 3), k=60)[0]) == 60
+
+
+def quoted(name: str) -> str:
+    return name.replace('"', '""')
