@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ragctl.cli.output import counted, data_console, one_line
@@ -24,13 +24,16 @@ def print_result(result: dict[str, Any], verdicts: Sequence[Verdict]) -> None:
         table.add_column(name, justify="right" if justify == "right" else "left")
     for name, found in result["metrics"].items():
         interval = f"{found['low']:.4f} to {found['high']:.4f}"
-        table.add_row(name, f"{found['mean']:.4f}", interval, f"{found['n']:,}")
+        label = f"{name} ({one_line(found['judge'])})" if "judge" in found else name
+        table.add_row(label, f"{found['mean']:.4f}", interval, f"{found['n']:,}")
     console.print(table)
     latency = result["latency_ms"]
     if latency["p50"] is not None:
         console.print(f"latency: p50 {latency['p50']:.0f} ms, p95 {latency['p95']:.0f} ms")
     cost = result["cost_usd_per_question"]
     console.print(f"cost a question: {'unknown' if cost is None else f'${cost:.6f}' if cost else 'nothing'}")
+    for line in _about_the_judge(result.get("judge")):
+        console.print(line, soft_wrap=True)
     for one in result["failures"][:_WORST]:
         console.print(f"failed: {one_line(one['id'])}: {one_line(one['message'])}", soft_wrap=True)
     left_out = result["judgements"]["left_out"]
@@ -40,6 +43,18 @@ def print_result(result: dict[str, Any], verdicts: Sequence[Verdict]) -> None:
         measured = "not measured" if verdict.measured is None else f"{verdict.measured:.4f}"
         console.print(f"{'met' if verdict.met else 'NOT MET'}: {verdict.gate} ({measured})", soft_wrap=True)
     console.print(f"kept as run {result['run']}")
+
+
+def _about_the_judge(judge: dict[str, Any] | None) -> Iterator[str]:
+    if judge is None:
+        return
+    cost = judge["usage"]["cost_usd"]
+    paid = "an unknown cost" if cost is None else f"${cost:.4f}"
+    yield f"{one_line(judge['model'])} judged {counted(judge['answers'], 'answer')} for {paid}"
+    if judge["unread"]:
+        yield f"its verdict on {judge['unread']:,} of them could not be read"
+    for one in judge["failures"]:
+        yield f"not judged: {one['count']:,}: {one_line(one['message'])}"
 
 
 def _difference(difference: Difference | None) -> str:

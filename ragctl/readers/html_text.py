@@ -120,19 +120,23 @@ class PageText:
             self._pre += 1
             if self._pre == 1:
                 self._pre_start = self._here()
-        elif tag == "table":
-            self._tables.append(element not in self._survey.layout)
-            self._rows_start = None
-        elif tag == "tr":
-            self._cells = 0
-            if self._in_data and self._rows_start is None:
-                self._rows_start = self._here()
-        elif tag in _CELLS:
-            self._cell()
+        elif tag in ("table", "tr") or tag in _CELLS:
+            self._start_in_table(element)
         elif tag in ("ul", "ol"):
             self._lists.append(0 if tag == "ol" else None)
         elif tag == "li" and not self._in_data:
             self._list_item()
+
+    def _start_in_table(self, element: _Element) -> None:
+        if element.tag == "table":
+            self._tables.append(element not in self._survey.layout)
+            self._rows_start = None
+        elif element.tag == "tr":
+            self._cells = 0
+            if self._in_data and self._rows_start is None:
+                self._rows_start = self._here()
+        else:
+            self._cell()
 
     def _end(self, element: _Element) -> None:
         tag = element.tag

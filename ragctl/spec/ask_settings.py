@@ -14,7 +14,7 @@ from ragctl.spec.section import Section, wrong
 Weight = Annotated[float, Field(ge=0, le=100)]
 
 
-def _provider(value: Any) -> str | None:
+def provider_of(value: Any) -> str | None:
     """The tag of a value; a spec that names no provider means none."""
     if isinstance(value, Section):
         found = getattr(value, "provider", None)
@@ -67,7 +67,7 @@ RephraseSettings = Annotated[
     Annotated[NoRephrase, Tag("none")]
     | Annotated[OpenAIRephrase, Tag("openai")]
     | Annotated[AutoRephrase, Tag("auto")],
-    Discriminator(_provider),
+    Discriminator(provider_of),
 ]
 
 
@@ -158,7 +158,7 @@ VerifySettings = Annotated[
     Annotated[NoVerify, Tag("none")]
     | Annotated[OpenAIVerify, Tag("openai")]
     | Annotated[AutoVerify, Tag("auto")],
-    Discriminator(_provider),
+    Discriminator(provider_of),
 ]
 
 
@@ -213,7 +213,7 @@ AnswerSettings = Annotated[
     Annotated[NoAnswer, Tag("none")]
     | Annotated[OpenAIAnswer, Tag("openai")]
     | Annotated[AutoAnswer, Tag("auto")],
-    Discriminator(_provider),
+    Discriminator(provider_of),
 ]
 
 

@@ -15,6 +15,7 @@ from ragctl.spec.airflow_settings import AirflowSettings, index_asset
 from ragctl.spec.ask_settings import AskSettings
 from ragctl.spec.chunk_settings import ChunkSettings
 from ragctl.spec.embed_settings import AutoEmbedder, EmbedSettings, LocalEmbedder
+from ragctl.spec.eval_settings import EvalSettings
 from ragctl.spec.extract_settings import ExtractSettings
 from ragctl.spec.names import NAME
 from ragctl.spec.section import Problem, Section, wrong
@@ -45,6 +46,7 @@ class Spec(Section):
     )
     state: StateSettings = StateSettings()
     ask: AskSettings = AskSettings()
+    eval: EvalSettings = EvalSettings()
     max_failures: int = Field(
         default=0,
         ge=0,

@@ -1,4 +1,4 @@
-"""The splitter by content type: sections first, then the best boundaries of the text's type, sized in tokens."""
+"""The splitter by content type: sections, then the best boundaries of the text's type, sized in tokens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class AutoSplitter(SizedSplitter):
     """Cuts documents of any type that a reader makes.
 
     Small neighbouring sections are packed together under the headings they share; a section that does not fit
-    is cut at its type's boundaries: definitions in code, else paragraphs, list items, sentences, lines, words,
+    is cut at its type's boundaries: definitions in code, else paragraphs, items, sentences, lines, words,
     and within a word only if there is nothing else. What the reader found to be a block (a table, a piece of
     code, a slide, a message) is cut only where it does not fit by itself: a table between its rows, with the
     header row repeated in the embed inputs.
@@ -56,7 +56,7 @@ class AutoSplitter(SizedSplitter):
             yield Draft(start, end, span.headings, header)
 
     def _pieces(self, measured: Measured, span: Span, budget: int, overlap: int) -> list[Piece]:
-        """The span cut so that each piece fits the budget: with its table's header row, or with the overlap."""
+        """The span cut so that each piece fits the budget: with a table's header row, or with the overlap."""
         if span.size + measured.tables.above(span.start)[1] <= budget:
             return [Piece(span.start, span.end)]
         blocks = blocks_within(measured.document.blocks, span.start, span.end)

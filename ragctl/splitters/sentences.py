@@ -16,7 +16,7 @@ _CLOSERS = "\"'\u2019\u201d\u00bb\u203a)\\]}\u300d\u300f\u300b\u3009\u3011\uff09
 _FULL_STOPS = "\u3002\uff01\uff1f\uff61\u203c\u2047\u2048\u2049"
 """Chinese and Japanese: nothing need follow."""
 _OTHER_STOPS = "!?\u2026\u061f\u06d4\u0964\u0965\u0589\u1362\u1367\u1368\u104b\u17d4\u037e"
-"""Exclamation and question marks, ellipsis; Arabic, Urdu, Hindi, Armenian, Ethiopic, Burmese, Khmer, Greek."""
+"""Exclamation, question mark, ellipsis; Arabic, Urdu, Hindi, Armenian, Ethiopic, Burmese, Khmer, Greek."""
 
 _END = re.compile(
     rf"{PARAGRAPH}\s*|{ITEM}"
@@ -36,27 +36,27 @@ _NUMBERED = frozenset("art c eq fig figs no nos nr p pp sec tab vol ch chap bd s
 """Those that end no sentence only where a number follows: "no." and "fig." are also words, "p." a letter."""
 _ABBREVIATIONS = {
     "english": "adm apr assn aug ave blvd brig bros capt cmdr col comdr dec det dist esp est ext feb fri ft "
-    "gen gov hon jan jul jun lt maj mar messrs mon mts nov oct pvt rep reps ret sat sen sens sep sept sgt sun "
-    "supt thu thurs tue tues u.s wed",
-    "german": "abb abs abt allg anm aufl ausg bsp bzgl bzw ca d.h dgl dipl ebd einschl evtl exkl fa ff frl gem "
-    "geb gest ggf hl hrsg inkl insb jh jhd kap lfd lt m.e max mind mio mrd nachf o.ä o.g prof s.o s.u sog std "
-    "str tel u.a u.ä u.u usw v.a v.chr n.chr vgl z.b z.t z.zt zzgl",
+    "gen gov hon jan jul jun lt maj mar messrs mon mts nov oct pvt rep reps ret sat sen sens sep sept sgt "
+    "sun supt thu thurs tue tues u.s wed",
+    "german": "abb abs abt allg anm aufl ausg bsp bzgl bzw ca d.h dgl dipl ebd einschl evtl exkl fa ff frl "
+    "gem geb gest ggf hl hrsg inkl insb jh jhd kap lfd lt m.e max mind mio mrd nachf o.ä o.g prof s.o s.u "
+    "sog std str tel u.a u.ä u.u usw v.a v.chr n.chr vgl z.b z.t z.zt zzgl",
     "french": "av apr bd boul c.-à-d cap chap cie dr env ets fasc hab j.-c m mm me mgr mlle mlles mme mmes "
     "p.ex s.-à-d ste tél vol",
-    "spanish": "admón aprox arq atte av avda cía d dª depto dña dra dres ee.uu excmo gral ing izq lic ntra núm "
-    "pág págs pdo prov pza sra sras sres srta sta sto tel ud uds",
+    "spanish": "admón aprox arq atte av avda cía d dª depto dña dra dres ee.uu excmo gral ing izq lic ntra "
+    "núm pág págs pdo prov pza sra sras sres srta sta sto tel ud uds",
     "italian": "arch avv cap cav cfr d.c a.c dott dott.ssa ecc egr geom ing n on pag pagg prof.ssa rag sig "
     "sig.ra sigg spett tel",
     "portuguese": "av cap cia d dra exmo eng gov lda ltda núm pág págs profa sra sras sta sto tel v.exa",
-    "dutch": "a.u.b afb b.v bijv blz bv dhr d.w.z drs e.a e.d enz excl fam ing incl ir jl m.b.t mevr mr mw n.a.v "
-    "nl o.a o.i.d resp t.a.v t.o.v tel z.g.a.n",
+    "dutch": "a.u.b afb b.v bijv blz bv dhr d.w.z drs e.a e.d enz excl fam ing incl ir jl m.b.t mevr mr mw "
+    "n.a.v nl o.a o.i.d resp t.a.v t.o.v tel z.g.a.n",
     "swedish": "bl.a ca dvs etc ex f.d f.n fr.o.m inkl kl m.fl m.m osv resp s.k st t.ex t.o.m tel",
     "danish": "bl.a ca dvs etc f.eks fhv fx inkl kl m.fl m.m mv osv pga tlf",
     "norwegian": "bl.a ca dvs e.kr f.eks f.kr inkl kl m.fl m.m mv osv pga tlf",
-    "russian": "г гг д др им к кв корп млн млрд напр обл оз п пл пос пр проф р рис руб с см стр сокр т т.д т.е "
-    "т.к т.н т.п тыс ул",
-    "turkish": "alb apt av bkz bul cad cd çev doç dr gör haz hz m.ö m.s mah mad müh no ord örn prof sf sk tel "
-    "vb vd yrd yy",
+    "russian": "г гг д др им к кв корп млн млрд напр обл оз п пл пос пр проф р рис руб с см стр сокр т т.д "
+    "т.е т.к т.н т.п тыс ул",
+    "turkish": "alb apt av bkz bul cad cd çev doç dr gör haz hz m.ö m.s mah mad müh no ord örn prof sf sk "
+    "tel vb vd yrd yy",
 }
 _COUNT_WITH_STOP = frozenset("german danish norwegian finnish hungarian turkish serbian".split())
 """Languages that write an ordinal number with a stop after it."""

@@ -214,6 +214,16 @@ class Asked:
         )
 
 
+def counting(model: Generator, on_usage: Callable[[Usage], None]) -> Generator:
+    """The model, with what each of its replies costs told; one thread at a time tells it."""
+
+    def tell(usage: Usage) -> None:
+        with _USAGE_LOCK:
+            on_usage(usage)
+
+    return _Counted(model, tell)
+
+
 class _Counted:
     """A chat model, with what each of its requests came to told: also of those that failed."""
 

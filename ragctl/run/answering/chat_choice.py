@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ragctl.run.composition import Composition
     from ragctl.spec.llm_settings import AutoChat, OpenAIChat, OpenAIChatOption
 
-SECTIONS = ("ask.rephrase", "ask.verify", "ask.answer", "ask.answer.combine")
+SECTIONS = ("ask.rephrase", "ask.verify", "ask.answer", "ask.answer.combine", "eval.judge")
 """Where a spec may leave the choice of a chat model to its criteria."""
 
 

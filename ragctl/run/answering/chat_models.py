@@ -18,8 +18,9 @@ from ragctl.selection.prices import known_model
 if TYPE_CHECKING:
     from ragctl.run.composition import Composition
 
-Role = Literal["rephrase", "grade", "verify", "answer", "combine"]
+Role = Literal["rephrase", "grade", "verify", "answer", "combine", "judge"]
 ROLES: tuple[Role, ...] = ("rephrase", "grade", "verify", "answer", "combine")
+"""Those that take part in asking."""
 
 ASSUMED_CONTEXT = 8_192
 """Tokens that a model is taken to read and write where neither the spec nor the price file says how many."""
@@ -30,6 +31,7 @@ _KEYS: dict[Role, str] = {
     "verify": "ask.verify",
     "answer": "ask.answer",
     "combine": "ask.answer.combine",
+    "judge": "eval.judge",
 }
 _One = TypeVar("_One")
 _Made = TypeVar("_Made")

@@ -18,7 +18,9 @@ from ragctl.run.answering.ask import Asker
 from ragctl.run.answering.ask_run import AskRun
 from ragctl.run.answering.asked import AskResult, Unanswered
 from ragctl.run.answering.batch import answer_each
+from ragctl.run.answering.context import Context
 from ragctl.run.database_errors import database_errors
+from ragctl.run.evaluating.judging import JUDGED_METRICS, Judge, JudgedAnswers
 from ragctl.run.usage import total_usage
 from ragctl.state.evaluations import keep_questions
 from ragctl.state.runs import RunRow, Runs
@@ -59,6 +61,12 @@ class EvalRun(AskRun):
     command = COMMAND
     result: Mapping[str, Any] | None = None
 
+    def judging(self, judge: Judge, answers: Sequence[AskResult | None]) -> JudgedAnswers:
+        """What a model says of the answers; its cost is the run's, and no question's."""
+        judged = judge.judged(answers)
+        self._add({"judge": judged.usage})
+        return judged
+
     def more_record(self) -> dict[str, Any]:
         if self.result is None:
             return {}
@@ -96,16 +104,18 @@ def evaluate(
     started = datetime.now(UTC)
     with EvalRun(composition, asker, asked=numbers, max_cost_usd=max_cost_usd) as run:
         texts = [one.text for one in questions]
-        outcomes, failures = [], []
+        judge = _judge(asker.context, limited=max_cost_usd is not None)
+        answers: list[AskResult | None] = []
+        failures = []
         results = run.counting(answer_each(asker, texts, parallel=parallel))
         for done, (question, result) in enumerate(zip(questions, results, strict=True), start=1):
             if isinstance(result, Unanswered):
                 failures.append(_failure(question.id, result))
-                # It found nothing: leaving it out would make the mean better.
-                outcomes.append(Outcome(question, (), None, 0.0, None, {}))
-            else:
-                outcomes.append(_outcome(question, result))
+            answers.append(None if isinstance(result, Unanswered) else result)
             on_question(done)
+        judged = None if judge is None else run.judging(judge, answers)
+        said = [{} for _ in answers] if judged is None else judged.values
+        outcomes = [_outcome(*one) for one in zip(questions, answers, said, strict=True)]
         result_json = {
             "schema_version": SCHEMA_VERSION,
             "run": run.id,
@@ -117,7 +127,7 @@ def evaluate(
             **_files(wanted),
             "values": dict(wanted.values),
             "spec_diff": [list(one) for one in wanted.spec_diff],
-            **measured(outcomes, metrics),
+            **_labelled(measured(outcomes, metrics), judged),
             "failures": failures,
             "index_facts": _index_facts(composition, asker),
             "provenance": _provenance(composition, asker),
@@ -146,11 +156,28 @@ def _depth(composition: Composition, names: Sequence[str]) -> tuple[tuple[str, .
     return metrics, shown
 
 
-def _outcome(question: Question, result: AskResult) -> Outcome:
+def _judge(context: Context, *, limited: bool) -> Judge | None:
+    model = context.models.get("judge") if context.settings.answer.provider != "none" else None
+    return None if model is None else Judge(context, model, limited=limited)
+
+
+def _outcome(question: Question, result: AskResult | None, judged: Mapping[str, float]) -> Outcome:
+    if result is None:  # It found nothing: leaving it out would make the mean better.
+        return Outcome(question, (), None, 0.0, None, {})
     cost = total_usage(result.stages).cost_usd
     if cost is not None and result.usage.cost_usd is None:
         cost = None
-    return Outcome(question, result.hits, result.answer, result.timings["total_ms"], cost, {})
+    return Outcome(question, result.hits, result.answer, result.timings["total_ms"], cost, judged)
+
+
+def _labelled(found: dict[str, Any], judged: JudgedAnswers | None) -> dict[str, Any]:
+    """With the judge's name beside what it judged: another judge's figures are other figures."""
+    if judged is None:
+        return found
+    for name in JUDGED_METRICS:
+        if name in found["metrics"]:
+            found["metrics"][name]["judge"] = judged.model
+    return {**found, "judge": judged.as_json()}
 
 
 def _failure(identity: str, result: Unanswered) -> dict[str, Any]:

@@ -20,6 +20,8 @@ _STEPS = {
     "answer": "You answer questions from passages",
     "combine": "You combine several answers",
     "make_question": "You write test questions",
+    "faithfulness": "You judge whether passages support",
+    "relevance": "You judge whether an answer answers",
 }
 
 DOCUMENTS = {
@@ -71,6 +73,8 @@ _DEFAULTS: dict[str, Saying] = {
     "answer": quoting,
     "combine": "NOT IN THE PASSAGES",
     "make_question": '{"question": null}',
+    "faithfulness": "",
+    "relevance": "",
 }
 
 

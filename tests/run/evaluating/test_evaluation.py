@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,48 @@ def test_answers_are_measured_with_their_citations(ingested: Workspace) -> None:
     assert 0 < metrics["token_f1"]["mean"] <= 1
     assert "ndcg@3" in metrics
     assert (deep.code, "looks further down" in deep.err) == (2, True)
+
+
+def all_supported(user: str) -> str:
+    numbers = re.findall(r"^(\d+): ", user.partition("Statements:")[2], re.MULTILINE)
+    return "\n".join(f"{number}: SUPPORTED" for number in numbers)
+
+
+def test_answers_are_judged_by_a_model_that_is_named(ingested: Workspace) -> None:
+    script = ChatScript(faithfulness=all_supported, relevance="PART")
+    with ModelServer(replies=script) as server:
+        priced = openai(server, usd_per_million_tokens=1.0, usd_per_million_output_tokens=1.0)
+        judge = {**priced, "model": "strict-judge"}
+        ingested.spec(ask={"answer": priced, "rank": {"top_n": 3}}, eval={"judge": judge})
+        called = evaluate(ingested)
+        table = ingested.call("eval", "--queries", questions(ingested))
+        free = ("usd_per_million_tokens", "usd_per_million_output_tokens")
+        unpriced = {key: value for key, value in judge.items() if key not in free}
+        ingested.spec(ask={"answer": priced, "rank": {"top_n": 3}}, eval={"judge": unpriced})
+        limited = evaluate(ingested, "--max-cost", "1")
+    assert called.code == 0, called.err
+    result = called.json
+    assert result["metrics"]["relevance"]["judge"] == "strict-judge"
+    assert (result["metrics"]["relevance"]["mean"], result["metrics"]["faithfulness"]["mean"]) == (0.5, 1.0)
+    assert (
+        result["judge"]["answers"] == script.count("faithfulness") / 2 == script.count("relevance") / 2 == 3
+    )
+    assert result["judge"]["usage"]["cost_usd"] > 0
+    run = ingested.call("runs", "show", result["run"], "--format", "json").json
+    assert run["usage"]["cost_usd"] == pytest.approx(
+        result["cost_usd"] + result["judge"]["usage"]["cost_usd"]
+    )
+    assert "relevance (strict-judge)" in table.out
+    assert (limited.code, "price of strict-judge is not known" in limited.err) == (4, True), limited.err
+
+
+def test_a_judge_that_says_nothing_judges_nothing(ingested: Workspace) -> None:
+    with ModelServer(replies=ChatScript(relevance="perhaps")) as server:
+        ingested.spec(ask={"answer": openai(server), "rank": {"top_n": 3}}, eval={"judge": openai(server)})
+        called = evaluate(ingested)
+    assert called.code == 0, called.err
+    assert not {"relevance", "faithfulness"} & set(called.json["metrics"])
+    assert called.json["judge"]["unread"] == called.json["judge"]["answers"] > 0
 
 
 def test_an_evaluation_goes_on_beside_an_ingest(ingested: Workspace) -> None:

@@ -84,6 +84,13 @@ def test_a_reader_may_ask_and_nothing_else(
     assert asked.json["hits"][0]["document"] == "a.md"
     assert own.call("show", "--format", "json").code == 0
     assert own.call("runs", "list", "--format", "json").code == 0
+    questions = own.write("../questions.jsonl", '{"question": "Where is the lamp?"}\n')
+    several = own.call("ask", "--questions", str(questions), "--format", "json")
+    assert several.code == 0, several.err
+    assert "no record of this run is kept" in several.err
+    limited = own.call("ask", "--questions", str(questions), "--max-cost", "1", "--format", "json")
+    assert limited.code == 2
+    assert "may only read" in limited.json["error"]["message"]
     own.write("b.md", "# Harbours\n\nShips lie in the harbour.\n")
     refused(own.call("ingest", "--format", "json"), "permission denied")
     assert own.call("ask", "Where is the lamp?", "--format", "json").code == 0
