@@ -58,6 +58,8 @@ _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _MULTIBYTE = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 _CONTROLS = re.compile("[\x01-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 _SAMPLE_BYTES = 1 << 18
+_WIDE_SAMPLE = 4_096
+"""Bytes at the beginning by which UTF-16 is recognised; a multiple of 4."""
 
 
 class Decoded(NamedTuple):
@@ -68,7 +70,7 @@ class Decoded(NamedTuple):
 
 
 def decode(data: bytes, encodings: Sequence[str] = (), *, declared: str | None = None) -> Decoded:
-    """Text of `data`: by its byte order mark, as UTF-8, as declared, as listed, or by charset-normalizer.
+    """Text of `data`: by its byte order mark, as UTF-16, UTF-8, as declared, as listed, or by a guess.
 
     UTF-8 comes before a declaration, because text that is valid UTF-8 hardly ever is anything
     else. Text that is UTF-8 but for a few broken bytes is read as such, with U+FFFD for those.
@@ -122,10 +124,35 @@ def _decode(data: bytes, declared: str | None, encodings: Sequence[str]) -> tupl
             return data.decode(declared), declared
         except UnicodeDecodeError:
             pass  # it declares what it is not: the other ways may do
+    wide = _wide(data)
+    if wide is not None:
+        try:
+            return data.decode(wide), wide
+        except UnicodeDecodeError:
+            pass  # NULs for another reason
     try:
         return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError as error:
         return _decode_other(data, [declared, *encodings], error)
+
+
+def _wide(data: bytes) -> str | None:
+    """UTF-16 or UTF-32 without a mark, by where the NULs of its Latin letters, digits and spaces stand."""
+    head = data[:_WIDE_SAMPLE]
+    if len(head) < 8 or len(data) % 2 or not head.count(0):
+        return None
+    rows = len(head) // 4
+    nuls = [head[place : rows * 4 : 4].count(0) / rows for place in range(4)]
+    if len(data) % 4 == 0:
+        if min(nuls[1:]) > 0.9 and nuls[0] < 0.1:
+            return "utf-32-le"
+        if min(nuls[:3]) > 0.9 and nuls[3] < 0.1:
+            return "utf-32-be"
+    if min(nuls[1], nuls[3]) > 0.3 and max(nuls[0], nuls[2]) < 0.05:
+        return "utf-16-le"
+    if min(nuls[0], nuls[2]) > 0.3 and max(nuls[1], nuls[3]) < 0.05:
+        return "utf-16-be"
+    return None
 
 
 def _decode_other(data: bytes, likely: Sequence[str | None], failed: UnicodeDecodeError) -> tuple[str, str]:

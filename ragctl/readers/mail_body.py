@@ -27,6 +27,7 @@ _LEAST_SHARE = 0.25
 _LONGEST_NAME = 150
 _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\ud800-\udfff]+")
 _WORD = re.compile(r"\w+")
+_BLANK_LINES = re.compile(r"\n[^\S\n]*\n(?:[^\S\n]*\n)+")
 
 
 class Body:
@@ -98,7 +99,7 @@ class Body:
         if kind == "text/html":
             page, _ = page_of(text)
             text = page.text if page else ""
-        return clean(text).strip("\n").rstrip()
+        return tidied(text)
 
     def _attachment(self, part: Message, kind: str, *, related: bool) -> Attached:
         name = _name_of(part) or f"part {len(self.attached) + 1}{_suffix(kind)}"
@@ -129,7 +130,7 @@ def _inner_mail(part: Message, name: str) -> Attached:
         return Part(name, _payload(part), kinds.MAIL)
     subject = header_text(str(inner.get("Subject", "")))
     if subject and not _name_of(part):
-        name = _as_name(subject)
+        name = file_name(subject)
     name = name if name.lower().endswith(".eml") else f"{name}.eml"
     try:
         return Part(name, inner.as_bytes(), kinds.MAIL)
@@ -160,16 +161,21 @@ def _name_of(part: Message) -> str:
         name = part.get_filename()
     except (UnicodeError, LookupError, ValueError, TypeError):
         return ""
-    return _as_name(header_text(name)) if name else ""
+    return file_name(header_text(name)) if name else ""
 
 
-def _as_name(text: str) -> str:
+def file_name(text: str) -> str:
     """`text` as a file's name within an item: no folders, nothing that a file system minds."""
     name = _NOT_IN_NAMES.sub("_", text).strip(" .")
     if len(name) <= _LONGEST_NAME:
         return name
     stem, dot, suffix = name.rpartition(".")
     return f"{stem[:_LONGEST_NAME]}{dot}{suffix}" if dot and len(suffix) < 10 else name[:_LONGEST_NAME]
+
+
+def tidied(text: str) -> str:
+    """A body without blank lines around it, and with one at most between lines."""
+    return _BLANK_LINES.sub("\n\n", clean(text)).strip("\n").rstrip()
 
 
 def _suffix(kind: str) -> str:

@@ -31,10 +31,16 @@ class MarkdownReader:
     Front matter becomes metadata; HTML comments that stand alone (licence headers, editors' notes)
     go. Sections begin at headings, ATX and setext, that are not inside a quotation, a list or a
     code block. The title is the front matter's, or the first heading of level 1.
+
+    Args:
+        encodings: tried in order for text that is not UTF-8.
     """
 
     name = "markdown"
     output_version = 1
+
+    def __init__(self, encodings: Sequence[str] = ()) -> None:
+        self._encodings = tuple(encodings)
 
     def read(self, item: Item, data: bytes) -> Iterator[Document]:
         """One document.
@@ -43,7 +49,7 @@ class MarkdownReader:
             MalformedDocument: no text can be decoded, or its nesting is too deep.
             EmptyDocument: there is none.
         """
-        source, encoding = decode(data)
+        source, encoding = decode(data, self._encodings)
         values, head = front_matter(source)
         lines = source.split("\n")
         dropped = set(range(head))

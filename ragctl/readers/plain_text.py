@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ragctl.readers.assemble import assemble, encoding_metadata
 from ragctl.readers.decoding import decode
@@ -11,10 +11,17 @@ from ragctl.types import Document, Item
 
 
 class PlainTextReader:
-    """Reads plain text."""
+    """Reads plain text.
+
+    Args:
+        encodings: tried in order for text that is not UTF-8.
+    """
 
     name = "text"
     output_version = 1
+
+    def __init__(self, encodings: Sequence[str] = ()) -> None:
+        self._encodings = tuple(encodings)
 
     def read(self, item: Item, data: bytes) -> Iterator[Document]:
         """One document.
@@ -23,7 +30,7 @@ class PlainTextReader:
             MalformedDocument: no text can be decoded.
             EmptyDocument: there is none.
         """
-        text, encoding = decode(data)
+        text, encoding = decode(data, self._encodings)
         yield assemble(
             item,
             data,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ragctl.readers.assemble import assemble, encoding_metadata, one_line
 from ragctl.readers.decoding import decode
@@ -31,10 +31,16 @@ class RestructuredTextReader:
     What no reader of the rendered page sees goes: comments (licence headers, notes), labels such as
     `.. _here:`, and the lines of punctuation around titles. Comments inside directives stay. Line
     anchors stay those of the source.
+
+    Args:
+        encodings: tried in order for text that is not UTF-8.
     """
 
     name = "rst"
     output_version = 1
+
+    def __init__(self, encodings: Sequence[str] = ()) -> None:
+        self._encodings = tuple(encodings)
 
     def read(self, item: Item, data: bytes) -> Iterator[Document]:
         """One document.
@@ -43,7 +49,7 @@ class RestructuredTextReader:
             MalformedDocument: no text can be decoded.
             EmptyDocument: there is none.
         """
-        source, encoding = decode(data)
+        source, encoding = decode(data, self._encodings)
         lines = source.split("\n")
         structure = structure_of(lines)
         kept = keep_lines(lines, _dropped(lines, structure))

@@ -61,6 +61,16 @@ class RtfReader:
         )
 
 
+def rtf_text(data: bytes) -> str:
+    """The plain text of RTF that is a part of something else.
+
+    Raises:
+        MalformedDocument: it is broken.
+        MissingPackage: striprtf is not installed.
+    """
+    return _plain(data.decode("latin-1"))
+
+
 def _plain(source: str) -> str:
     try:
         import striprtf.striprtf as library

@@ -56,7 +56,7 @@ READERS: Mapping[str, Entry] = {
     "rst": Entry(
         "restructured_text", "RestructuredTextReader", (kinds.RST,), since_first=True, encodings=True
     ),
-    "html": Entry("html", "HtmlReader", (kinds.HTML,), since_first=True, encodings=True),
+    "html": Entry("html", "HtmlReader", (kinds.HTML,), version=2, since_first=True, encodings=True),
     "record": Entry("record", "RecordReader", (RECORD_MEDIA_TYPE,)),
     "org": Entry("org", "OrgReader", (kinds.ORG,), encodings=True),
     "delimited": Entry("delimited", "DelimitedReader", (kinds.CSV, kinds.TSV), where="large", encodings=True),

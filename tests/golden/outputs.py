@@ -23,17 +23,22 @@ from ragctl.types import RECORD_MEDIA_TYPE, Chunk, Document, Item
 HERE = Path(__file__).resolve().parent
 EXPECTED = HERE / "expected.json"
 
+BINARY = frozenset((".docx", ".pptx", ".xlsx", ".odt", ".epub", ".pdf"))
+
 Outputs = dict[str, dict[str, Any]]
 
 
 def read_all() -> dict[str, Document]:
-    """The golden documents, by file name."""
+    """The golden documents, by path."""
     documents: dict[str, Document] = {}
     for path in sorted((HERE / "documents").iterdir()):
-        declared = RECORD_MEDIA_TYPE if path.suffix == ".json" else None
+        declared = RECORD_MEDIA_TYPE if path.name == "record.json" else None
         item = Item("golden", path.name, f"file:///{path.name}", "f", media_type=declared)
-        # line ends as in the repository, however it was checked out
-        (documents[path.name],) = AutoReader().read(item, path.read_bytes().replace(b"\r\n", b"\n"))
+        data = path.read_bytes()
+        if path.suffix not in BINARY:  # line ends as in the repository, however it was checked out
+            data = data.replace(b"\r\n", b"\n")
+        for document in AutoReader().read(item, data):
+            documents[document.path] = document
     return documents
 
 

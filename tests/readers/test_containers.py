@@ -44,7 +44,7 @@ def test_members_are_read_by_their_own_readers() -> None:
     assert (guide.title, guide.media_type, guide.reader) == ("Guide", "text/markdown", "markdown@1")
     assert guide.uri == "file:///a.zip!/docs/guide.md"
     assert guide.metadata == {"team": "core"}
-    assert found["a.zip!/page.html"].reader == "html@1"
+    assert found["a.zip!/page.html"].reader == "html@2"
 
 
 @pytest.mark.parametrize("compress", ["", "gz", "bz2", "xz"])

@@ -99,3 +99,15 @@ def test_nul_cannot_be_stored_and_is_replaced() -> None:
 def test_binary_data_is_malformed() -> None:
     with pytest.raises(MalformedDocument, match="binary data"):
         decode(b"head of a script\n" + b"\0\x01\x02" * 100)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(
+    "text", ["Plain words in a line.\nAnd more.\n", "Größe und Maß: 12 €\n", "ab" * 9000]
+)
+def test_wide_text_without_a_mark(encoding: str, text: str) -> None:
+    assert decode(text.encode(encoding)) == (text, encoding)
+
+
+def test_a_few_nuls_are_no_wide_text() -> None:
+    assert decode(b"words" * 100 + b"\0\0")[1] == "utf-8"

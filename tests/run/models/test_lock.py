@@ -14,6 +14,7 @@ import pytest
 from ragctl.errors import LockDrift, UsageError
 from ragctl.providers.local import model_files
 from ragctl.readers.plain_text import PlainTextReader
+from ragctl.readers.table import READERS
 from ragctl.run.composition import Composition
 from ragctl.run.ingesting.ingest import IngestOptions, ingest
 from ragctl.run.models.locking import check_lock
@@ -97,12 +98,18 @@ def test_plan_check_and_ask_write_none(filled: Workspace) -> None:
     assert not lock_of(filled).exists()
 
 
+def another_text_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a later ragctl made other text of the same bytes."""
+    monkeypatch.setattr(PlainTextReader, "output_version", 2)
+    monkeypatch.setitem(READERS, "text", replace(READERS["text"], version=2))
+
+
 def test_another_reader_version_is_drift_until_it_is_taken_over(
     filled: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert filled.ingest()["generation"] == 1
     before = lock_of(filled).read_bytes()
-    monkeypatch.setattr(PlainTextReader, "output_version", 2)
+    another_text_reader(monkeypatch)
     for command in ("check", "plan", "ingest"):
         assert drifted(filled.call(command, "--format", "json")) == {"readers.text": (1, 2)}
     assert lock_of(filled).read_bytes() == before
@@ -314,7 +321,7 @@ def test_an_embedded_spec_is_compared_with_its_embedded_lock(
     assert (report.generation, report.counts.unchanged) == (1, 2)
     assert lock_of(filled).read_text(encoding="utf-8") == "not looked at"
 
-    monkeypatch.setattr(PlainTextReader, "output_version", 2)
+    another_text_reader(monkeypatch)
     with pytest.raises(LockDrift) as caught:
         ingest(loaded)
     assert caught.value.moved == (("readers.text", 1, 2),)
