@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,8 +24,6 @@ from ragctl.cli.options import (
 from ragctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ragctl.run.upkeep.generation_view import GenerationDetails, GenerationList, GenerationView
     from ragctl.run.upkeep.index_prune import Pruned
     from ragctl.run.upkeep.rollback import Rollback
@@ -41,6 +40,14 @@ class Action(StrEnum):
     SHOW = "show"
     ROLLBACK = "rollback"
     PRUNE = "prune"
+    COPY = "copy"
+    EXPORT = "export"
+    IMPORT = "import"
+
+    @property
+    def moves(self) -> bool:
+        """Does it carry an index from one place to another?"""
+        return self in (Action.COPY, Action.EXPORT, Action.IMPORT)
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Consent:
 def register(app: typer.Typer) -> None:
     app.command(
         "index",
-        short_help="List an index's generations, go back to one, make room.",
+        short_help="List an index's generations, go back to one, make room; copy, export and import it.",
         epilog="Example: ragctl index docs.yaml rollback --catch-up",
     )(index)
 
@@ -62,15 +69,27 @@ def register(app: typer.Typer) -> None:
 def index(
     spec: SpecArgument,
     action: Annotated[Action, typer.Argument(help="What to do.", case_sensitive=False)] = Action.LIST,
-    generation: Annotated[
-        int | None,
+    what: Annotated[
+        str | None,
         typer.Argument(
-            metavar="[GENERATION]",
-            help="Its number, for show and rollback. show: the active one, if left out; rollback: the one "
-            "before.",
+            metavar="[GENERATION|FILE]",
+            help="The generation's number, for show (the active one, if left out) and rollback (the one "
+            "before). For export and import: NAME.parquet, or a folder.",
             show_default=False,
         ),
     ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="SPEC", help="copy: the spec of the other index.", show_default=False),
+    ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace",
+            help="copy, import: also into an index that has something published, which is kept as an older "
+            "generation. export: write over the files.",
+        ),
+    ] = False,
     catch_up: Annotated[
         bool,
         typer.Option("--catch-up", help="rollback: first bring it up to date, by the settings that made it."),
@@ -91,12 +110,31 @@ def index(
     verbose: VerboseOption = False,
     log_json: LogJsonOption = False,
 ) -> None:
-    """List the generations of an index, show one, go back to an older one, or drop what is not needed."""
+    """List the generations of an index, show one, go back to an older one, drop what is not needed; or carry
+    an index to another store or to files, without embedding anything again."""
     from ragctl.cli.output import print_json
 
+    if not action.moves and (to is not None or replace):
+        raise UsageError("--to and --replace go with copy, export and import", hint="ragctl index --help")
+    generation = None if action.moves else _number(what)
     _check_call(action, generation, catch_up, every)
     if (max_cost is not None or yes) and not catch_up:
         raise UsageError("--max-cost and --yes go with rollback --catch-up", hint="ragctl index --help")
+    if action.moves:
+        from ragctl.cli.moving import move
+
+        move(
+            action.value,
+            spec,
+            what,
+            to,
+            overrides,
+            replace=replace,
+            wait=wait,
+            output=output,
+            log_json=log_json,
+        )
+        return
     loaded = load(spec, overrides)
     if action is Action.ROLLBACK and catch_up:
         consent = Consent(max_cost, yes)
@@ -107,6 +145,14 @@ def index(
         print_json(result.as_json())
     else:
         _print(lines)
+
+
+def _number(what: str | None) -> int | None:
+    if what is None:
+        return None
+    if not what.isdecimal():
+        raise UsageError(f"{what!r} is no number of a generation", hint="ragctl index SPEC list shows them")
+    return int(what)
 
 
 def _check_call(action: Action, generation: int | None, catch_up: bool, every: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import accumulate
 
 from ragctl.errors import OverlongInput
 from ragctl.ports import Generator
@@ -77,25 +76,33 @@ def combine(
         answers: (version, what the model wrote), their evidence numbered as the hits are.
 
     Returns:
-        The answer, what the model wrote, and how many answers it was shown: the first, as many as it reads.
+        The answer, what the model wrote, and how many answers it was shown: those for which it has room, none
+        perhaps, and then there is no answer.
 
     Raises:
-        OverlongInput: the question and the first answer are more than the model reads.
+        OverlongInput: the question is more than the model reads.
     """
     told = [f"Asked as: {version}\nAnswer: {plain(text)}" for version, text in answers]
     costs = generator.count(told)
     bare = prompt.messages(question=question, answers="")
     room = context_tokens - max_tokens - _cost(bare, generator)
-    fit = sum(total <= room for total in accumulate(cost + BETWEEN_TOKENS for cost in costs))
-    if not fit:
+    if room <= 0:
         raise OverlongInput(
-            f"question and first answer need {costs[0] - room:,} tokens more than the model has room for",
+            f"the question needs {-room:,} tokens more than the model has room for",
             where=generator.identity,
             hint="ask.answer.combine: a model with a larger context; or fewer ask.answer.max_tokens",
         )
-    messages = prompt.messages(question=question, answers="\n\n".join(told[:fit]))
+    fitting = []
+    for text, cost in zip(told, costs, strict=True):
+        # One that is too long, of a model that heeds no limit, must not take the place of the others.
+        if cost + BETWEEN_TOKENS <= room:
+            room -= cost + BETWEEN_TOKENS
+            fitting.append(text)
+    if not fitting:
+        return Answer("", "none"), "", 0
+    messages = prompt.messages(question=question, answers="\n\n".join(fitting))
     made, raw = written(messages, hits, generator, max_tokens=max_tokens, on_text=on_text)
-    return made, raw, fit
+    return made, raw, len(fitting)
 
 
 def written(

@@ -28,6 +28,7 @@ from psycopg import (
     pq,
     sql,
 )
+from psycopg.errors import InvalidParameterValue
 from psycopg.rows import RowFactory, tuple_row
 
 from ragctl.state.connection_faults import may_pass
@@ -179,7 +180,12 @@ class LastingConnection(Connection[Any]):
         """Was the transaction of the last session? Unknown counts as no: numbers are each server's own."""
         if server != self._server():
             return False
-        row = self.execute("SELECT pg_xact_status(%s::text::xid8)", (number,)).fetchone()
+        try:
+            row = self.execute("SELECT pg_xact_status(%s::text::xid8)", (number,)).fetchone()
+        except InvalidParameterValue:
+            # "in the future": the server crashed before anything of the transaction reached its disk, and
+            # gives the number out again.
+            return False
         return row is not None and row[0] == "committed"
 
     def _surviving(self, act: Callable[[], T]) -> T:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -56,6 +58,13 @@ def test_who_does_not_agree_spends_nothing(workspace: Workspace) -> None:
         assert len(shown) == 1
 
 
+def _read_all(controller: int, pieces: list[bytes]) -> None:
+    """What is written to a terminal until nobody has it open any more."""
+    with contextlib.suppress(OSError):
+        while piece := os.read(controller, 65536):
+            pieces.append(piece)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals on Windows")
 def test_at_a_terminal_the_plan_is_shown_and_the_answer_counts(workspace: Workspace) -> None:
     import pty
@@ -64,12 +73,16 @@ def test_at_a_terminal_the_plan_is_shown_and_the_answer_counts(workspace: Worksp
         paid(workspace, server)
         controller, terminal = pty.openpty()
         command = [sys.executable, "-m", "ragctl", "ingest", str(workspace.spec_path), "--format", "json"]
+        pieces: list[bytes] = []
+        reader = threading.Thread(target=_read_all, args=(controller, pieces), daemon=True)
         with subprocess.Popen(command, stdin=terminal, stderr=terminal, stdout=subprocess.PIPE) as process:
+            os.close(terminal)
+            reader.start()
             os.write(controller, b"y\n")
             out, _ = process.communicate(timeout=120)
-        os.close(terminal)
-        said = os.read(controller, 65536).decode("utf-8")
+        reader.join(60)
         os.close(controller)
+        said = b"".join(pieces).decode("utf-8")
         assert process.returncode == 0, said
         assert "1 chunks" in said
         assert "costs $0.0" in said

@@ -128,10 +128,14 @@ def test_answers_are_left_out_where_the_model_has_no_room() -> None:
     model = Scripted("NOT IN THE PASSAGES")
     answers = [("When?", "short"), ("And?", "word " * 1_000), ("Or?", "short")]
     _, _, shown = combine("When?", answers, HITS, model, COMBINE, context_tokens=900, max_tokens=100)
-    assert shown == 1
+    assert shown == 2
     assert "word word" not in model.asked[0][1].content
-    with pytest.raises(OverlongInput, match="first answer"):
-        combine("When?", answers[1:], HITS, Scripted(), COMBINE, context_tokens=900, max_tokens=100)
+    made, _, shown = combine(
+        "When?", answers[1:2], HITS, Scripted(), COMBINE, context_tokens=900, max_tokens=100
+    )
+    assert (made.status, shown) == ("none", 0)
+    with pytest.raises(OverlongInput, match="the question needs"):
+        combine("When? " * 900, answers, HITS, Scripted(), COMBINE, context_tokens=900, max_tokens=100)
 
 
 @given(st.text(alphabet='ab[]1: "\x00.\n', max_size=60), st.integers(1, 7))

@@ -57,6 +57,7 @@ def copy_index(
         show = f"ragctl index {here.quoted_path} show"
         refuse_other_recipe(there, origin.generation, where=str(loaded.path), show=show)
         command = f"index copy from {here.index}"
+        there.connect()
         with exclusive_run(there, command, wait=wait, needs_generation=False) as (lease, arrived):
             refuse_published(there, replace=replace, command="the copy")
             arrival = Arrival(there, lease, origin.generation)

@@ -45,7 +45,9 @@ def test_each_fault_is_one_documents(workspace: Workspace, faulty: list[WorkerPo
     put(workspace, a="good", b="segfault", c="hang", d="good", e="exit", f="raises", g="good")
     workspace.write("light.md", "Words.\n")
     workspace.spec(extract={"workers": workers, "limits": {"seconds": 6}})
-    report = workspace.call("ingest", "--format", "json").json
+    called = workspace.call("ingest", "--format", "json")
+    assert called.code == 3, called.err
+    report = called.json
     assert [one["document"] for one in report["failures"]] == ["b.pdf", "c.pdf", "e.pdf", "f.pdf"]
     assert {one["error"] for one in report["failures"]} == {"crashed", "limit"}
     assert report["counts"]["added"] == 7  # the good ones have an attachment each

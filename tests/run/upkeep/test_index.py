@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 
 from ragctl.readers.markdown import MarkdownReader
+from ragctl.readers.table import READERS
 from ragctl.run.answering.ask import Asker
 from ragctl.run.composition import Composition
 from ragctl.run.ingesting.ingest import ingest
@@ -189,6 +191,7 @@ def test_catch_up_is_refused_where_a_reader_has_moved_on(
     two: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(MarkdownReader, "output_version", MarkdownReader.output_version + 1)
+    monkeypatch.setitem(READERS, "markdown", replace(READERS["markdown"], version=2))
     message = refused(two.call("index", "rollback", "--catch-up", "--format", "json"), 5, "mismatch")
     assert "extract" in message
     assert "without --catch-up" in message
