@@ -16,7 +16,7 @@ WORKERS ?= 2
 FILES   ?= ../shared/data/files
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval bench-ingest bench-ask bench-search-sizes bench-ask-batch bench-ask-ablation bench-store bench-readers bench-gpu bench-providers test-weaviate weaviate-up chaos wheel clean
+.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval bench-ingest bench-ask bench-search-sizes bench-ask-batch bench-ask-ablation bench-sql bench-store bench-readers bench-files bench-reader-throughput fuzz-readers bench-gpu bench-providers test-weaviate weaviate-up chaos wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 14
@@ -121,6 +121,9 @@ bench-ask: setup ## How long ask takes: cold, with the server running and stoppe
 bench-search-sizes: setup ## Search in 1,000 to 100,000 chunks: build, size, speed, recall
 	$(BIN)/python benchmarks/search_sizes.py
 
+bench-store: setup ## Writing to pgvector and searching it beside other libraries; OWN=1: ragctl alone, ten rounds of changes
+	$(BIN)/python benchmarks/$(if $(OWN),store_growth.py,store_writers.py) $(STORE_OPTIONS)
+
 bench-gpu: setup ## The Hugging Face encoder on a GPU beside sentence-transformers' defaults
 	$(BIN)/python benchmarks/gpu_encoder.py
 
@@ -129,6 +132,18 @@ bench-ask-batch: setup ## 5,000 questions in a batch, killed twice and resumed: 
 
 bench-ask-ablation: setup ## What each step from question to passages is worth, with intervals
 	$(BIN)/python benchmarks/ask_ablation.py
+
+bench-sql: setup ## The SQL assistant without a model: its ceiling on 314 questions, what vote and repair recover
+	PYTHONPATH=tests $(BIN)/python benchmarks/sql_accuracy.py
+
+bench-files: setup ## Ingest a folder of many formats, a table by format (FILES=folder)
+	$(BIN)/python benchmarks/files_ingest.py $(FILES)
+
+bench-reader-throughput: setup ## Readers beside Unstructured, by format (FILES=folder)
+	$(BIN)/python benchmarks/reader_throughput.py $(FILES)
+
+fuzz-readers: setup ## 20,000 broken files through every reader, seeded (FILES=folder)
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(FILES) --inputs 20000 --seed 2026
 
 bench-readers: setup ## Each format's readers beside others, against reference texts in FILES=../shared/data/files
 	$(BIN)/python benchmarks/reader_quality.py $(FILES)

@@ -33,13 +33,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "state": BASE | {"ports"},
     "embedded": BASE,
     "evaluate": BASE | {"ports"},
+    "report": {"ragctl", "errors", "evaluate"},
     "sql": BASE | {"ports", "stages"},
     "run": BASE
     | {"ports", "plan", "registry", "selection", "spec", "stages", "state", "evaluate"}
     | {"sources", "readers", "splitters", "embedded", "stores"},
     "export": {"ragctl", "errors", "spec"},
     "airflow": BASE | {"run", "spec"},
-    "cli": BASE | {"run", "spec", "selection", "export", "airflow", "evaluate"},
+    "cli": BASE | {"run", "spec", "selection", "export", "airflow", "evaluate", "report"},
     "__main__": {"cli"},
     "ragctl": set(),
 }

@@ -25,6 +25,7 @@ from ragctl.cli import (
     init,
     plan,
     preview,
+    report,
     runs,
     show,
 )
@@ -70,6 +71,7 @@ for command in (
     ask,
     show,
     preview,
+    report,
     evaluate,
     index,
     doctor,

@@ -19,7 +19,7 @@ TITLE_LIMIT = 500
 
 def one_line(text: str) -> str:
     """`text` with its white space collapsed, fit for a title or heading: no NUL, no lone surrogate."""
-    return _SPACES.sub(" ", _NOT_IN_TEXT.sub("\ufffd", text)).strip()[:TITLE_LIMIT]
+    return _SPACES.sub(" ", _NOT_IN_TEXT.sub("\ufffd", text)).strip()[:TITLE_LIMIT].rstrip()
 
 
 def assemble(

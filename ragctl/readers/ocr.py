@@ -23,12 +23,13 @@ SECONDS = 120.0
 _MOST_LANGUAGES = 4
 _NO_LANGUAGE = ("osd", "equ", "snum")
 _TRAILING = "\n\f"
+WANTED = "images are read with Tesseract, which is not installed"
 
 
 def available() -> str | None:
     """Why images cannot be read here; None if they can."""
     if shutil.which("tesseract") is None:
-        return f"images are read with Tesseract, which is not installed ({INSTALL})"
+        return f"{WANTED} ({INSTALL})"
     return None
 
 

@@ -43,7 +43,7 @@ class PdfReader:
         """One document.
 
         Raises:
-            MalformedDocument: PDFium cannot open it; it is password-protected.
+            MalformedDocument: PDFium cannot open it, or none of its pages; it is password-protected.
             EmptyDocument: there is no text in it, or only in images and there is no Tesseract.
             MissingPackage: pypdfium2 is not installed.
         """
@@ -55,6 +55,8 @@ class PdfReader:
             bookmarks = _bookmarks(file)
         text = _PdfText(pages, bookmarks)
         if not text.builder.length:
+            if pages.all_broken:
+                raise MalformedDocument("none of its pages can be read")
             raise EmptyDocument(pages.why_empty, where=item.path, hint=pages.hint)
         yield text.builder.document(
             item,
@@ -119,11 +121,14 @@ class _Pages:
         return found
 
     @property
+    def all_broken(self) -> bool:
+        """Of a file without text: has it pages, and can none of those that say nothing be read?"""
+        return 0 < self._broken == len(self.not_read)
+
+    @property
     def why_empty(self) -> str:
         if not self.not_read:
             return "there is no text in it"
-        if self._broken == len(self.not_read):
-            return "none of its pages can be read"
         return f"there is no text in it: {len(self.not_read)} of its pages are images"
 
     @property

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from ragctl.errors import MissingPackage
 from ragctl.readers.auto import Readers
+from ragctl.readers.ocr import WANTED
+from ragctl.readers.table import lacking
 from ragctl.readers.unstructured_partition import notice
 from ragctl.readers.worker_pool import WorkerPool
 from ragctl.readers.worker_process import Limits
@@ -22,6 +24,7 @@ _LACKED = (
     "its content is PDF",
     "its content is a ZIP archive or",
     "its content is an old Office",
+    "old Office documents are read with",
 )
 """What a reason begins with if a reader was lacking, in this release or an earlier one."""
 
@@ -64,6 +67,8 @@ class DocumentReaders(Readers):
 
     def still_skips(self, item: Item, reason: str) -> bool:
         """Was it skipped for something else than a reader that is there by now, as far as its name tells?"""
+        if WANTED in reason:  # of an image, or of a PDF that has nothing else
+            return bool(lacking("ocr"))
         lacked = reason.startswith(_LACKED)
         return not (lacked and self.choose(item).reader is not None)
 

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ragctl.errors import MalformedDocument, TooLarge, UnreadableDocument
+from ragctl.errors import EmptyDocument, MalformedDocument, TooLarge, UnreadableDocument
 from ragctl.readers.auto import HEAD_BYTES, Choice
 from ragctl.readers.media_types import suffix_of
 from ragctl.readers.nested import skip_reason
 from ragctl.readers.parts import PartFailed, PartSkipped
 from ragctl.readers.segments import FirstLook, can_be_cut, first_look, segments_of
+from ragctl.readers.table import READERS
 from ragctl.run.composition import Composition
 from ragctl.run.ingesting.format_tally import FormatTally
 from ragctl.run.ingesting.item_parts import digest_of_part
@@ -156,8 +157,8 @@ class ItemReader:
             self._tell.kept(item)
         return self._keep_stored
 
-    def _skip(self, item: Item, choice: Choice) -> None:
-        self.tally.count(_format(item, choice), "skipped")
+    def _skip(self, item: Item, choice: Choice, seconds: float = 0.0) -> None:
+        self.tally.count(_format(item, choice), "skipped", seconds)
         self._tell.skipped(item, choice.reason)
 
     def _finish(self, begun: ToParse) -> list[Document]:
@@ -168,8 +169,10 @@ class ItemReader:
             self.tally.mislabelled.append((item.source, item.path, choice.note))
         if parsed.lacks is not None:
             choice = Choice(None, skip_reason(parsed.lacks), choice.media_type)
+        if isinstance(parsed.error, EmptyDocument) and not in_index and _may_be_hollow(choice):
+            choice = Choice(None, _why_empty(parsed.error), choice.media_type)
         if choice.reader is None:
-            return self._cannot(item, choice, in_index)
+            return self._cannot(item, choice, in_index, parsed.seconds)
         self.tally.count(_format(item, choice), "failed" if parsed.error else "read", parsed.seconds)
         if parsed.error is not None:
             raise parsed.error
@@ -178,7 +181,7 @@ class ItemReader:
         documents = [_of_item(one, item, digest, several) for one in documents]
         parts = [one for one in outcomes if not isinstance(one, Document)]
         for part in parts:
-            self._part(item, part)
+            self._part(item, _hollow_part(part, in_index))
         if not documents:
             return self._hollow(item, in_index)
         failed = {one.path for one in parts if isinstance(one, PartFailed)}
@@ -186,10 +189,10 @@ class ItemReader:
             self._texts.keep(item, digest, documents)
         return self._noted(item, documents, digest, failed)
 
-    def _cannot(self, item: Item, choice: Choice, in_index: bool) -> list[Document]:
+    def _cannot(self, item: Item, choice: Choice, in_index: bool, seconds: float) -> list[Document]:
         if in_index:
             raise MalformedDocument(f"it is in the index and can no longer be read: {choice.reason}")
-        self._skip(item, choice)
+        self._skip(item, choice, seconds)
         return []
 
     def _hollow(self, item: Item, in_index: bool) -> list[Document]:
@@ -266,6 +269,26 @@ class ItemReader:
 
 def _format(item: Item, choice: Choice) -> str:
     return choice.media_type or suffix_of(item) or "?"
+
+
+def _may_be_hollow(choice: Choice) -> bool:
+    """Is a document of that format whole though it has no text, as a photograph is?
+
+    Of the formats for text that is not so: a page without any is one that a script fills, or was cut off.
+    """
+    return choice.reader is not None and not READERS[choice.reader.name].since_first
+
+
+def _why_empty(error: EmptyDocument) -> str:
+    """Why an item without text is skipped: with what would help, such as a program that reads pictures."""
+    return f"{error.message}; {error.hint}" if error.hint else error.message
+
+
+def _hollow_part(part: PartFailed | PartSkipped, in_index: bool) -> PartFailed | PartSkipped:
+    """A part without text is skipped, unless a version of it that had some may be in the index."""
+    if isinstance(part, PartFailed) and part.error == EmptyDocument.kind and not in_index:
+        return PartSkipped(part.path, f"{part.reason}; {part.hint}" if part.hint else part.reason)
+    return part
 
 
 def _of_item(document: Document, item: Item, digest: str, several: bool) -> Document:

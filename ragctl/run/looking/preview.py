@@ -9,7 +9,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ragctl.errors import MissingPackage, TooLarge, Unavailable, UnreadableDocument, UsageError
+from ragctl.errors import (
+    EmptyDocument,
+    MissingPackage,
+    TooLarge,
+    Unavailable,
+    UnreadableDocument,
+    UsageError,
+)
 from ragctl.ports import Splitter
 from ragctl.readers.auto import HEAD_BYTES, Choice
 from ragctl.readers.nested import read_nested, skip_reason
@@ -163,6 +170,8 @@ class _Previewing:
                 self._add(document)
         except MissingPackage as error:
             found.skipped = skip_reason(error)
+        except EmptyDocument as error:
+            found.skipped = f"{error.message}; {error.hint}" if error.hint else error.message
         return found
 
     def _note(self, text: str) -> None:

@@ -11,6 +11,7 @@ from readers.faulty_readers import PROGRAM
 
 from ragctl.readers import auto, kinds, table, worker_process
 from ragctl.readers.worker_pool import WorkerPool
+from ragctl.run.ingesting import parsing, reading
 from workspace import Workspace
 
 
@@ -20,7 +21,7 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[WorkerPool]]:
     monkeypatch.setattr(worker_process, "_PROGRAM", PROGRAM)
     entry = table.Entry("faulty", "FaultyReader", (kinds.PDF,), where="worker")
     readers = {**table.READERS, "faulty": entry}
-    for module in (table, auto):
+    for module in (table, auto, parsing, reading):
         monkeypatch.setattr(module, "READERS", readers)
     monkeypatch.setattr(auto, "BY_KIND", {**table.BY_KIND, kinds.PDF: "faulty"})
     pools: list[WorkerPool] = []
