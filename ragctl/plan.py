@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ragctl.errors import DeletionRefused, UnidentifiedDocument
+from ragctl.errors import DeletionRefused, ListingFailed, UnidentifiedDocument
 from ragctl.types import Failure, Item, ItemKey, LedgerItem
 
 Existing = Literal["replace", "skip", "error"]
@@ -135,9 +135,12 @@ def _failed_parts(ledger: Mapping[ItemKey, LedgerItem]) -> dict[ItemKey, list[Le
 
 
 def unsure_sources(listing: Iterable[Item | Failure]) -> frozenset[str]:
-    """Sources that list something which may be any of their documents: none of these is known to be gone."""
-    unidentified = UnidentifiedDocument.kind
-    return frozenset(one.source for one in listing if isinstance(one, Failure) and one.error == unidentified)
+    """Sources of whose documents none is known to be gone.
+
+    They list something which may be any of them, or could not be listed to their end.
+    """
+    unsure = (UnidentifiedDocument.kind, ListingFailed.kind)
+    return frozenset(one.source for one in listing if isinstance(one, Failure) and one.error in unsure)
 
 
 def _worth_retrying(row: LedgerItem, retry_failed: bool) -> bool:

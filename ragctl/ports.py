@@ -94,6 +94,16 @@ class Tokenizer(Protocol):
         ...
 
 
+@runtime_checkable
+class WordByWord(Protocol):
+    """A tokenizer of texts whose tokens are those of their words, one word after the other."""
+
+    def word_by_word(self, text: str) -> bool:
+        """Has any stretch of `text` that begins and ends at a space, a tab, a newline or an end of the text
+        the tokens that `token_starts` places in it, whatever other such text stands around it?"""
+        ...
+
+
 class Splitter(Protocol):
     """Cuts a document into chunks."""
 

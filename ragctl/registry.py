@@ -21,7 +21,23 @@ class Adapter:
 ADAPTERS: dict[tuple[str, str], Adapter] = {
     ("source", "directory"): Adapter("ragctl.sources.directory", "DirectorySource"),
     ("source", "jsonl"): Adapter("ragctl.sources.jsonl", "JsonlSource"),
+    ("source", "files"): Adapter("ragctl.sources.files", "FilesSource"),
+    ("source", "csv"): Adapter("ragctl.sources.csv_records", "CsvSource"),
+    ("source", "parquet"): Adapter("ragctl.sources.parquet", "ParquetSource", "parquet"),
+    ("source", "sql"): Adapter("ragctl.sources.sql_query", "SqlSource"),
+    ("source", "git"): Adapter("ragctl.sources.git", "GitSource"),
+    ("source", "object_storage"): Adapter(
+        "ragctl.sources.object_storage", "ObjectStorageSource", "object-storage"
+    ),
+    ("source", "url"): Adapter("ragctl.sources.url_list", "UrlSource", "web"),
+    ("source", "sitemap"): Adapter("ragctl.sources.sitemap", "SitemapSource", "web"),
+    ("source", "crawl"): Adapter("ragctl.sources.crawl", "CrawlSource", "web"),
+    ("source", "http_api"): Adapter("ragctl.sources.http_api", "HttpApiSource", "web"),
     ("splitter", "auto"): Adapter("ragctl.splitters.auto", "AutoSplitter"),
+    ("splitter", "recursive"): Adapter("ragctl.splitters.recursive", "RecursiveSplitter"),
+    ("splitter", "sentence"): Adapter("ragctl.splitters.sentence", "SentenceSplitter"),
+    ("splitter", "token"): Adapter("ragctl.splitters.token", "TokenSplitter"),
+    ("splitter", "none"): Adapter("ragctl.splitters.whole", "WholeSplitter"),
     ("embedder", "local"): Adapter("ragctl.providers.local.encoder", "LocalEmbedder"),
     ("embedder", "openai"): Adapter("ragctl.providers.openai.embedder", "OpenAIEmbedder", "openai"),
     ("embedder", "cohere"): Adapter("ragctl.providers.cohere.embedder", "CohereEmbedder", "cohere"),

@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sql": BASE | {"ports", "stages"},
     "run": BASE
     | {"ports", "plan", "registry", "selection", "spec", "stages", "state", "evaluate"}
-    | {"sources", "readers", "splitters", "embedded", "stores"},
+    | {"sources", "readers", "splitters", "embedded", "stores", "sql"},
     "export": {"ragctl", "errors", "spec"},
     "airflow": BASE | {"run", "spec"},
     "cli": BASE | {"run", "spec", "selection", "export", "airflow", "evaluate", "report"},

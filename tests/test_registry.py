@@ -18,7 +18,20 @@ from ragctl.spec.embed_settings import CohereEmbedder, HuggingFaceEmbedder, Loca
 from ragctl.spec.llm_settings import OpenAIChat
 from ragctl.spec.rank_settings import RankSettings
 from ragctl.spec.section import Section
-from ragctl.spec.source_settings import DirectorySource, JsonlSource
+from ragctl.spec.source_settings import (
+    CrawlSource,
+    CsvSource,
+    DirectorySource,
+    FilesSource,
+    GitSource,
+    HttpApiSource,
+    JsonlSource,
+    ObjectStorageSource,
+    ParquetSource,
+    SitemapSource,
+    SqlSource,
+    UrlSource,
+)
 from ragctl.spec.store_settings import PgvectorStore
 from ragctl.spec.weaviate_settings import WeaviateStore
 
@@ -33,6 +46,9 @@ PORTS: dict[str, type] = {
 IN_THE_SPEC: list[tuple[str, type[Section], str]] = [
     ("source", DirectorySource, "type"),
     ("source", JsonlSource, "type"),
+    *(("source", section, "type") for section in (FilesSource, CsvSource, ParquetSource, SqlSource)),
+    *(("source", section, "type") for section in (GitSource, ObjectStorageSource)),
+    *(("source", section, "type") for section in (UrlSource, SitemapSource, CrawlSource, HttpApiSource)),
     ("splitter", ChunkSettings, "splitter"),
     ("embedder", LocalEmbedder, "provider"),
     ("embedder", OpenAIEmbedder, "provider"),
@@ -44,8 +60,8 @@ IN_THE_SPEC: list[tuple[str, type[Section], str]] = [
     ("store", WeaviateStore, "type"),
 ]
 
-# Nothing does the work; or, in `ask.rank`, a stage that asks a generator.
-WITHOUT_ADAPTER = {port: {"none"} for port in PORTS} | {"reranker": {"none", "openai"}}
+# Nothing does the work; or, in `ask.rank`, a stage that asks a generator. Leaving documents whole is work.
+WITHOUT_ADAPTER = {port: {"none"} for port in PORTS} | {"reranker": {"none", "openai"}, "splitter": set()}
 
 
 def members(port: type) -> set[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragctl.cli.airflow_option import AirflowOption
+from ragctl.cli.ask_database import refuse_beside_type
 from ragctl.cli.ask_many import answer_all, print_documents, read_questions
 from ragctl.cli.conversation import Conversation, chat, read_history
 from ragctl.cli.options import Format, FormatOption, SetOption, SpecArgument, VerboseOption, load
@@ -33,7 +34,8 @@ class Wanted:
 
     `turns`: of the conversation before. `out`: where the results of many go, None for stdout; `parallel`: how
     many of them are asked at the same time. `where`: conditions on the documents, as they were written.
-    `max_cost_usd`: the most that models may cost, all questions together.
+    `max_cost_usd`: the most that models may cost, all questions together. `execute`: of a database; False
+    stops at the SQL.
     """
 
     question: str | None
@@ -44,6 +46,7 @@ class Wanted:
     parallel: int = 1
     where: tuple[str, ...] = ()
     max_cost_usd: float | None = None
+    execute: bool = True
 
 
 def register(app: typer.Typer) -> None:
@@ -125,12 +128,18 @@ def ask(
             "--sensitive", help="What is asked is sensitive: it goes to no model outside the allowed hosts."
         ),
     ] = False,
+    no_execute: Annotated[
+        bool, typer.Option("--no-execute", help="Of a database: print the SQL, checked, and do not run it.")
+    ] = False,
     airflow: AirflowOption = None,
     output: FormatOption = Format.TABLE,
     overrides: SetOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Answer a question from the documents, with sources; without a model, print the passages that do."""
+    """Answer a question from the documents, with sources; without a model, print the passages that do.
+
+    With `ask.type: sql` in the spec, answer it from a database: the SQL, its rows and a sentence.
+    """
     _refuse_what_does_not_fit(question, questions, history, chat=chatting, out=out, parallel=parallel)
     if airflow is not None:
         from ragctl.cli.airflow_option import refuse_beside_airflow
@@ -139,13 +148,23 @@ def ask(
         refuse_beside_airflow({"--set": overrides})
         refuse_what_no_run_takes(chat=chatting, out=out, parallel=parallel, max_cost=max_cost)
     look = Look(output, full, explain, show_hits)
-    loaded = load(spec, overrides)
+    loaded = load(spec, overrides, of_documents=False)
+    only_documents = {
+        "--top": top,
+        "--where": where,
+        "--hits": show_hits,
+        "--history": history,
+        "--chat": chatting,
+    }
+    refuse_beside_type(loaded, only_documents, {"--no-execute": no_execute})
     asked = list(read_questions(questions)) if questions is not None else []
     if questions is not None and not asked:
         raise UsageError("there is no question in it", where=str(questions))
     turns = read_history(history) if history is not None else []
     if airflow is None:
-        wanted = Wanted(question, asked, turns, chatting, out, parallel, tuple(where or ()), max_cost)
+        wanted = Wanted(
+            question, asked, turns, chatting, out, parallel, tuple(where or ()), max_cost, not no_execute
+        )
         _ask_here(loaded, wanted, top, look, sensitive=sensitive)
         return
     from ragctl.cli.ask_in_airflow import ask_in_airflow
@@ -182,6 +201,11 @@ def _refuse_what_does_not_fit(
 
 
 def _ask_here(loaded: LoadedSpec, wanted: Wanted, top: int | None, look: Look, *, sensitive: bool) -> None:
+    if loaded.spec.asks_database:
+        from ragctl.cli.ask_database import ask_database
+
+        ask_database(loaded, wanted, look, sensitive=sensitive)
+        return
     from ragctl.cli.output import talk
     from ragctl.run.answering.ask import Asker
     from ragctl.run.answering.conditions import conditions_of

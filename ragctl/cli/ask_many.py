@@ -15,7 +15,7 @@ from ragctl.cli.results import Look, print_result
 from ragctl.errors import ExitCode, TooManyFailures, UsageError
 
 if TYPE_CHECKING:
-    from ragctl.run.answering.ask import Asker
+    from ragctl.run.answering.asker import AnyAsker
     from ragctl.run.answering.results_file import ResultsFile
     from ragctl.run.composition import Composition
 
@@ -55,7 +55,7 @@ def _question(line: str, where: str) -> str:
 
 def answer_all(
     composition: Composition,
-    asker: Asker,
+    asker: AnyAsker,
     questions: list[str],
     look: Look,
     *,

@@ -40,7 +40,12 @@ def check(spec: SpecArgument, output: FormatOption = Format.TABLE, overrides: Se
     from ragctl.run.composition import Composition
     from ragctl.run.models.locking import check_lock
 
-    loaded = load(spec, overrides)
+    loaded = load(spec, overrides, of_documents=False)
+    if loaded.spec.asks_database:
+        from ragctl.cli.check_database import check_database
+
+        check_database(loaded, output)
+        return
     missing = list(_missing(loaded))
     if missing:
         raise SpecError("a source is not there", mistakes=missing)
@@ -68,28 +73,30 @@ def check(spec: SpecArgument, output: FormatOption = Format.TABLE, overrides: Se
         talk(f"{spec}: the spec is valid; {_LOCK[lock.state].format(lock.path.name)}")
         if choice.number is not None:
             talk(f"embedder: {choice.name}, {_PINNED[choice.pinned_by]}")
-        _print_resolved(resolved, recipe.digest)
+        print_resolved(resolved, f"; recipe {recipe.digest[:12]}")
 
 
 def _missing(loaded: LoadedSpec) -> Iterator[str]:
     """A line about each source whose path is not what it should be."""
     for number, source in enumerate(loaded.spec.sources):
-        path, key = loaded.resolve(source.path), f"sources.{number}.path"
-        if source.type == "directory":
+        given = getattr(source, "path", None) if "path" in source.path_keys else None
+        if given is None:
+            continue
+        path, key = loaded.resolve(given), f"sources.{number}.path"
+        if source.type in ("directory", "files"):
             what, found = "a directory", os.path.isdir(path)  # noqa: PTH112  (Path.is_dir may raise)
         else:
             what, found = "a file", os.path.isfile(path)  # noqa: PTH113
         if not found:
-            yield f"{loaded.where(key)}: {key}: {source.path} is not {what}"
+            yield f"{loaded.where(key)}: {key}: {given} is not {what}"
 
 
-def _print_resolved(resolved: dict[str, object], recipe: str) -> None:
+def print_resolved(resolved: dict[str, object], more: str = "") -> None:
+    """The spec as YAML, with `more` after the words of its first line."""
     import yaml
 
     from ragctl.cli.output import data_console
 
     console = data_console()
     text = yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
-    console.print(
-        f"# with every default filled in; recipe {recipe[:12]}\n{text}", markup=False, soft_wrap=True, end=""
-    )
+    console.print(f"# with every default filled in{more}\n{text}", markup=False, soft_wrap=True, end="")

@@ -110,7 +110,7 @@ def _export(spec: Path, options: ExportOptions, output: Path | None, target: Pat
     from ragctl.cli.output import talk
     from ragctl.export.dag_file import export_dag as made
 
-    file = made(load(spec, list(options.overrides)), options)
+    file = made(load(spec, list(options.overrides), of_documents=False), options)
     if target is None:
         sys.stdout.write(file.text)
         sys.stdout.flush()

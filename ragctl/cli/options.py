@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ragctl.errors import UsageError
 
 if TYPE_CHECKING:
     from ragctl.spec.load import LoadedSpec
@@ -38,12 +41,24 @@ VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Say more o
 LogJsonOption = Annotated[bool, typer.Option("--log-json", help="Write progress as JSON Lines on stderr.")]
 
 
-def load(spec: Path, overrides: list[str] | None) -> LoadedSpec:
+def load(spec: Path, overrides: list[str] | None, *, of_documents: bool = True) -> LoadedSpec:
     """The spec, with the overrides of the command line.
+
+    Args:
+        of_documents: the command is about documents and their index, of which a spec with `ask.type: sql` has
+            none.
 
     Raises:
         SpecError: with every mistake in it.
+        UsageError: it asks a database, and the command is not for that.
     """
     from ragctl.spec.load import load_spec
 
-    return load_spec(spec, overrides or ())
+    loaded = load_spec(spec, overrides or ())
+    if of_documents and loaded.spec.asks_database:
+        raise UsageError(
+            "this spec asks a database and has no documents, so there is nothing to do here",
+            where=loaded.where("ask.type"),
+            hint=f'ragctl ask {shlex.quote(str(spec))} "your question"',
+        )
+    return loaded

@@ -43,6 +43,11 @@ def print_result(result: AskResult | Unanswered, look: Look, *, streamed: bool =
         console.print(f"  error: {result.error}\n", markup=False)
         return
     _talk_about_result(result)
+    if result.sql is not None:
+        from ragctl.cli.sql_answers import print_sql_answer
+
+        print_sql_answer(console, result, full=look.full, explain=look.explain)
+        return
     if result.answer is not None:
         from ragctl.cli.answers import print_answer
 

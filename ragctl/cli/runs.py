@@ -92,7 +92,7 @@ def runs(
     chosen = _action(action)
     _check_call(chosen, names, last)
     _check_options(chosen, metric, out)
-    loaded = load(spec, overrides)
+    loaded = load(spec, overrides, of_documents=False)
     if chosen is Action.LIST:
         _list(loaded, last, output)
     elif chosen is Action.SHOW:

@@ -98,6 +98,11 @@ def _imports(parts: DagParts, options: ExportOptions) -> set[Import]:
     return found
 
 
+def _left_out(loaded: LoadedSpec) -> set[str]:
+    """Of an embedded spec: sources that a spec without any may not name."""
+    return set() if loaded.spec.sources else {"sources"}
+
+
 def _constants(
     loaded: LoadedSpec,
     options: ExportOptions,
@@ -111,7 +116,7 @@ def _constants(
         "sha256": Code('EXPORTED["spec_sha256"]'),
     }
     if options.embed_spec:
-        spec["embedded"] = _plain(loaded.spec.model_dump(mode="json"))
+        spec["embedded"] = _plain(loaded.spec.model_dump(mode="json", exclude=_left_out(loaded)))
         spec["lock"] = None if lock is None else _plain(lock.content)
     if prompts:
         spec["prompts"] = dict(prompts)

@@ -80,7 +80,7 @@ def _packages(spec: Spec, parts: DagParts, options: ExportOptions) -> Iterator[N
     yield Need("package", "apache-airflow-providers-standard")
     inside, _ = _divided(parts.steps)
     if inside:
-        extra = "[weaviate]" if spec.store.type == "weaviate" else ""
+        extra = "[weaviate]" if spec.store.type == "weaviate" else "[sql]" if spec.asks_database else ""
         yield Need("package in Airflow's own Python", f"ragctl{extra}=={__version__}", inside)
     pods = tuple(step.name for step in parts.steps if step.settings.kubernetes is not None)
     if pods:
@@ -169,7 +169,9 @@ def _folders(spec: Spec, parts: DagParts, options: ExportOptions) -> Iterator[Ne
     readers = tuple(step.name for step in tasks if {"plan", "extract", "publish"} & set(step.stages))
     if readers and options.kind is Kind.INGEST:
         for source in spec.sources:
-            yield Need("source directory", source.path, readers, "every worker must see it")
+            given = getattr(source, "path", None) if "path" in source.path_keys else None
+            if given is not None:
+                yield Need("source directory", given, readers, "every worker must see it")
 
 
 def _prompts(spec: Spec, parts: DagParts, options: ExportOptions) -> Iterator[Need]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ragctl.export.dag_parts import DagParts
-from ragctl.export.options import ExportOptions
+from ragctl.export.options import ExportOptions, Kind
 from ragctl.spec.load import LoadedSpec
 from ragctl.spec.lock import read_lock
 from ragctl.spec.mistakes import KeyPath, Mistake, looks_secret, spec_error
@@ -24,7 +24,7 @@ def refuse(loaded: LoadedSpec, parts: DagParts, options: ExportOptions, prompts:
         SpecError: with all that is in the way, each with its place.
     """
     problems = [
-        *_one_machine_only(loaded, parts),
+        *(_sql_only(loaded, options) if loaded.spec.asks_database else _one_machine_only(loaded, parts)),
         *_unpinned(loaded),
         *(_secrets(loaded) if options.embed_spec else ()),
         *_secret_prompts(loaded, prompts),
@@ -37,6 +37,14 @@ def refuse(loaded: LoadedSpec, parts: DagParts, options: ExportOptions, prompts:
 
 
 Problem = tuple[KeyPath, str]
+
+
+def _sql_only(loaded: LoadedSpec, options: ExportOptions) -> Iterator[Problem]:
+    if options.kind is not Kind.ASK:
+        yield ("ask", "type"), "asks a database, and there is nothing to ingest: export it with --kind ask"
+    elif loaded.spec.ask_of_file and not loaded.spec.airflow.single_host:
+        text = "is a file of one machine; if all of Airflow runs on it, set airflow.single_host: true"
+        yield ("ask", "database", "sqlite"), text
 
 
 def _one_machine_only(loaded: LoadedSpec, parts: DagParts) -> Iterator[Problem]:

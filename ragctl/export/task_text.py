@@ -26,6 +26,15 @@ WORK = {
 }
 """What each stage does; the docstring of its task."""
 
+SQL_WORK = {
+    **WORK,
+    "query": "Write SQL for every wording.",
+    "dedupe": "Check the statements, and fold those that say the same.",
+    "rank": "Run them, read-only, and count which results agree.",
+    "answer": "Decide, and put the answer into words.",
+}
+"""The same where a database is asked."""
+
 
 FOR_GOOD = "FAILS_FOR_GOOD"
 """Name of the constant with the retry policy of tasks in another Python."""
@@ -39,6 +48,7 @@ def decorated(
     returns: str = "dict",
     keywords: Mapping[str, Value] | None = None,
     on_top: Sequence[str] = (),
+    work: Mapping[str, str] = WORK,
 ) -> list[str]:
     """A task function, as it stands one level inside the function of the DAG.
 
@@ -46,12 +56,13 @@ def decorated(
         body: its lines after the docstring.
         keywords: further arguments of the decorator.
         on_top: lines above the decorator.
+        work: what each stage does.
     """
     return [
         *on_top,
         *decorator(step.settings, {**(keywords or {}), **_retry_policy(step)}),
         *fitting(f"def {step.name}(", parameters, f") -> {returns}:", depth=1),
-        f'    """{_work(step)}"""',
+        f'    """{_work(step, work)}"""',
         *(f"    {line}" if line else "" for line in body),
         "",
     ]
@@ -64,6 +75,7 @@ def stage_task(
     returns: str = "dict",
     keywords: Mapping[str, Value] | None = None,
     on_top: Sequence[str] = (),
+    work: Mapping[str, str] = WORK,
 ) -> list[str]:
     """A task that returns what its stages do.
 
@@ -79,6 +91,7 @@ def stage_task(
         returns=returns,
         keywords=keywords,
         on_top=on_top,
+        work=work,
     )
 
 
@@ -174,7 +187,7 @@ def _kubernetes(settings: KubernetesSettings) -> dict[str, Value]:
     return arguments
 
 
-def _work(step: Step) -> str:
+def _work(step: Step, work: Mapping[str, str]) -> str:
     if len(step.stages) == 1:
-        return WORK[step.stages[0]]
+        return work[step.stages[0]]
     return f"{', '.join(step.stages[:-1])} and {step.stages[-1]}, in one process.".capitalize()

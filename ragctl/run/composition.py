@@ -13,6 +13,7 @@ from ragctl.run.connections import Connections
 from ragctl.run.models.budget import RunBudget
 from ragctl.run.models.maker import ModelMaker
 from ragctl.run.models.pinning import pinned_commit, refuse_long_chunks
+from ragctl.run.sources import make_sources
 from ragctl.state.generations import Generation, Generations, every_generation
 from ragctl.state.vector_cache import PostgresVectorCache
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from ragctl.spec.embed_settings import GivenEmbedder
     from ragctl.spec.load import LoadedSpec
     from ragctl.spec.recipe import Recipe
-    from ragctl.spec.source_settings import Source as SourceSettings
 
 
 class Composition(Connections):
@@ -65,24 +65,7 @@ class Composition(Connections):
 
     @cached_property
     def sources(self) -> list[Source]:
-        return [self._source(settings) for settings in self.spec.sources]
-
-    def _source(self, settings: SourceSettings) -> Source:
-        given: dict[str, Any] = {"name": settings.name, "metadata": settings.metadata}
-        path = self.loaded.resolve(settings.path)
-        if settings.type == "directory":
-            given |= {"root": path, "include": settings.include, "exclude": settings.exclude}
-        else:
-            given |= {
-                "file": path,
-                "id": settings.id,
-                "text": settings.text,
-                "title": settings.title,
-                "metadata_fields": settings.metadata_fields,
-                "max_bytes": self.spec.extract.max_bytes,
-            }
-        made: Source = adapter_class("source", settings.type)(**given)
-        return made
+        return make_sources(self.loaded, self.environment)
 
     @cached_property
     def choice(self) -> Choice:
@@ -135,7 +118,7 @@ class Composition(Connections):
         Raises:
             UsageError, MissingPackage, Unavailable: the model, or its key, cannot be had.
         """
-        settings = self.spec.ask.rank
+        settings = self.spec.document_ask.rank
         named = settings.provider not in ("none", "openai")
         return self.models.reranker(settings, "ask.rank") if named else None
 
@@ -148,6 +131,7 @@ class Composition(Connections):
             overlap=settings.overlap,
             min_tokens=settings.min_tokens,
             context=settings.context,
+            language=settings.language,
             embedder_limit=self.embedder.max_tokens,
         )
         return made
@@ -158,7 +142,7 @@ class Composition(Connections):
         from ragctl.readers.auto import recipe_readers
         from ragctl.run.ingesting.document_readers import named_readers
 
-        records = any(source.type == "jsonl" for source in self.spec.sources)
+        records = any(source.gives_records for source in self.spec.sources)
         return recipe_readers(records=records, named=named_readers(self.spec.extract))
 
     @cached_property

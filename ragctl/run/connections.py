@@ -89,7 +89,7 @@ class Connections:
             return WeaviateStores(settings, self.loaded, self.environment)
         from ragctl.run.stores.on_pgvector import PgvectorStores
 
-        ef_search = self.spec.ask.query.ef_search
+        ef_search = self.spec.document_ask.query.ef_search
         return PgvectorStores(self.schema, self._table_prefix, hnsw=settings.hnsw, ef_search=ef_search)
 
     def connect(self) -> Connection[Any]:

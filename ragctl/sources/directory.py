@@ -3,7 +3,9 @@
 What is listed: regular files that an include pattern matches and no exclude pattern does
 (`sources.patterns` has the rules), in the order of their paths. Paths are POSIX, NFC and relative
 to the root. Symbolic links to files are read if they end inside the root; links to directories
-are never followed, so no loop can hang a listing. Sockets, pipes and devices are never opened.
+are not followed, unless that is asked for. Then links may lead out of the root: what lies inside it has a
+path of its own already, and each directory outside is entered once, so no loop can hang a listing.
+Sockets, pipes and devices are never opened.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
 from ragctl.errors import ListingFailed
+from ragctl.sources.ignore_files import IgnoreRules
 from ragctl.sources.opened import open_inside
 from ragctl.sources.patterns import Patterns, State
 from ragctl.types import Failure, Item
@@ -48,6 +51,8 @@ class _Directory:
     real: tuple[str, ...]
     include: frozenset[State]
     exclude: frozenset[State]
+    ignored: IgnoreRules
+    outside: bool = False
 
 
 class DirectorySource:
@@ -58,6 +63,8 @@ class DirectorySource:
         root: the directory; it may be a symbolic link itself.
         include, exclude: glob patterns, see `sources.patterns`.
         metadata: given to every item.
+        ignore_files: names of files such as `.gitignore`, see `sources.ignore_files`.
+        follow_links: to directories, and out of the root.
 
     Raises:
         ValueError: a pattern is none.
@@ -70,9 +77,15 @@ class DirectorySource:
         include: Sequence[str] = ("**/*",),
         exclude: Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
+        ignore_files: Sequence[str] = (),
+        follow_links: bool = False,
     ) -> None:
         self._name = name
         self._root = Path(root)
+        self._ignore_files = tuple(ignore_files)
+        self._follow = follow_links
+        self._entered: set[str] = set()
+        """Directories outside the root that one listing has seen, by their real paths."""
         self._include = Patterns(include, dots=False)
         self._exclude = Patterns(exclude, dots=True)
         self._metadata = dict(metadata or {})
@@ -96,8 +109,10 @@ class DirectorySource:
         """
         root = self._resolved_root()
         uri = root.as_uri().rstrip("/") + "/"
+        self._entered = set()
+        rules = IgnoreRules(self._ignore_files)
         stack: list[_Found | _Directory] = [
-            _Directory("", ("",), self._include.start(), self._exclude.start())
+            _Directory("", ("",), self._include.start(), self._exclude.start(), rules)
         ]
         while stack:
             top = stack.pop()
@@ -121,7 +136,8 @@ class DirectorySource:
             UnreadableDocument: it is gone, may not be read, is no regular file any more, or its
                 path now leads out of the root; also from reading, where the disk fails half-way.
         """
-        return open_inside(self._root, item.locator or item.path, where=f"{self._name}:{item.path}")
+        where = f"{self._name}:{item.path}"
+        return open_inside(self._root, item.locator or item.path, where=where, anywhere=self._follow)
 
     def _resolved_root(self) -> Path:
         try:
@@ -150,15 +166,14 @@ class DirectorySource:
         for real in directory.real:
             entries.extend(self._scan(root, real))
         prefix = f"{directory.path}/" if directory.path else ""
+        rules = self._rules(root, directory)
         files: dict[str, _Found] = {}
         below: dict[str, list[str]] = {}
         for name, entry, real in entries:
             path = prefix + name
-            if _is_directory(entry):
+            if self._is_entered(root, entry, real, directory.outside):
                 below.setdefault(name, []).append(real)
-            elif self._include.matches(directory.include, name) and not self._exclude.matches(
-                directory.exclude, name
-            ):
+            elif self._takes(directory, rules, name, path):
                 refused = self._refused(path, real, files)
                 if refused:
                     yield refused
@@ -166,7 +181,9 @@ class DirectorySource:
                     files[path] = _Found(path, entry, real)
         out: list[tuple[str, _Found | _Directory]] = list(files.items())
         for name, reals in below.items():
-            child = self._enter(directory, name, prefix + name, tuple(reals))
+            if rules.ignore(prefix + name, is_folder=True):
+                continue
+            child = self._enter(root, directory, rules, prefix + name, tuple(reals))
             if child is not None:
                 out.append((child.path + "/", child))
         # a directory sorts as `name/`, which makes the walk's order that of the whole paths
@@ -188,7 +205,39 @@ class DirectorySource:
         found.sort(key=lambda one: (one[0] != one[1].name, one[1].name))
         return found
 
-    def _enter(self, parent: _Directory, name: str, path: str, real: tuple[str, ...]) -> _Directory | None:
+    def _rules(self, root: Path, directory: _Directory) -> IgnoreRules:
+        rules = directory.ignored
+        for real in directory.real if self._ignore_files else ():
+            try:
+                rules = rules.entered(root / real, directory.path)
+            except (OSError, ValueError) as error:
+                raise self._listing_failed(root / real, error) from None
+        return rules
+
+    def _takes(self, directory: _Directory, rules: IgnoreRules, name: str, path: str) -> bool:
+        return (
+            self._include.matches(directory.include, name)
+            and not self._exclude.matches(directory.exclude, name)
+            and not rules.ignore(path)
+        )
+
+    def _is_entered(self, root: Path, entry: os.DirEntry[str], real: str, outside: bool) -> bool:
+        """Is it a directory that the walk goes into? Of those outside the root, each one once."""
+        linked = self._follow and entry.is_symlink()
+        if not (linked or _is_directory(entry)):
+            return False
+        if not (linked or outside):
+            return True
+        target = os.path.realpath(root / real)
+        if not os.path.isdir(target) or Path(target).is_relative_to(root) or target in self._entered:  # noqa: PTH112
+            return False
+        self._entered.add(target)
+        return True
+
+    def _enter(
+        self, root: Path, parent: _Directory, rules: IgnoreRules, path: str, real: tuple[str, ...]
+    ) -> _Directory | None:
+        name = path.rpartition("/")[2]
         include = self._include.enter(parent.include, name)
         exclude = self._exclude.enter(parent.exclude, name)
         if (
@@ -197,7 +246,8 @@ class DirectorySource:
             or self._exclude.match_all_below(exclude)
         ):
             return None
-        return _Directory(path, real, include, exclude)
+        outside = parent.outside or (self._follow and any((root / one).is_symlink() for one in real))
+        return _Directory(path, real, include, exclude, rules, outside)
 
     def _refused(self, path: str, real: str, files: Mapping[str, _Found]) -> Failure | None:
         if not _is_unicode(path):
@@ -242,13 +292,13 @@ class DirectorySource:
             reason = error.strerror if isinstance(error, OSError) else "a loop"
             return self._failure(found.real, f"the symbolic link leads nowhere: {reason}")
         inside = target.is_relative_to(root)
-        if stat.S_ISDIR(status.st_mode) and inside:
+        if stat.S_ISDIR(status.st_mode) and (inside or self._follow):
             return None
-        if not inside:
+        if not inside and not self._follow:
             return self._failure(
                 found.real,
                 f"the symbolic link leads out of the source, to {target}; it is not followed: exclude it, "
-                "or make its target a source of its own",
+                "make its target a source of its own, or set follow_links",
             )
         return self._described(uri, found, status)
 

@@ -46,6 +46,7 @@ class JsonlSource:
         file: plain, or compressed with gzip, whatever its name.
         id, text, title, metadata_fields: names of fields, see `RecordFields`.
         metadata: given to every item.
+        metadata_types: of these fields.
         max_bytes: of a line; a longer one fails.
     """
 
@@ -59,12 +60,13 @@ class JsonlSource:
         title: str | None = "title",
         metadata: Mapping[str, Any] | None = None,
         metadata_fields: Sequence[str] = (),
+        metadata_types: Mapping[str, str] | None = None,
         max_bytes: int = 64 * 1024 * 1024,
     ) -> None:
         self._name = name
         self._path = Path(file)
         self._file_name = unicodedata.normalize("NFC", self._path.name)
-        self._fields = RecordFields(id, text, title, metadata_fields)
+        self._fields = RecordFields(id, text, title, metadata_fields, metadata_types or {})
         self._metadata = dict(metadata or {})
         self._max_bytes = max_bytes
         self._file = LineFile(self._path, longest=max_bytes)

@@ -31,11 +31,14 @@ class _NamedErrors(io.FileIO):
             raise _unreadable(error, self._where) from error
 
 
-def open_inside(root: Path, path: str, *, where: str) -> BinaryIO:
+def open_inside(root: Path, path: str, *, where: str, anywhere: bool = False) -> BinaryIO:
     """Opens the regular file `path` (relative, POSIX) under `root` for reading, buffered.
 
     The file that was opened is compared with the one found at the resolved path, so that a link
     swapped in after the listing cannot lead out of the root.
+
+    Args:
+        anywhere: it may lie outside the root, as links of the root are followed.
 
     Raises:
         UnreadableDocument: it cannot be opened, is no regular file, or lies outside the root.
@@ -47,18 +50,20 @@ def open_inside(root: Path, path: str, *, where: str) -> BinaryIO:
     except OSError as error:
         raise _unreadable(error, where) from error
     try:
-        _check(descriptor, root, path, where)
+        _check(descriptor, root, path, where, anywhere)
         return io.BufferedReader(_NamedErrors(descriptor, where))
     except BaseException:
         os.close(descriptor)
         raise
 
 
-def _check(descriptor: int, root: Path, path: str, where: str) -> None:
+def _check(descriptor: int, root: Path, path: str, where: str, anywhere: bool) -> None:
     try:
         opened = os.fstat(descriptor)
         if not stat.S_ISREG(opened.st_mode):
             raise UnreadableDocument("it is no regular file any more", where=where)
+        if anywhere:
+            return
         real_root = root.resolve(strict=True)
         real = (root / path).resolve(strict=True)
         if not real.is_relative_to(real_root) or not os.path.samestat(opened, real.stat()):

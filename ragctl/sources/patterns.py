@@ -119,6 +119,14 @@ class Patterns:
                 return True
         return False
 
+    def match(self, path: str) -> bool:
+        """Does a pattern match this path as a whole?"""
+        *folders, name = unicodedata.normalize("NFC", path).split("/")
+        states = self.start()
+        for folder in folders:
+            states = self.enter(states, folder)
+        return self.matches(states, name)
+
     def cover(self, path: str) -> bool:
         """Does a pattern match this path, or a directory that it lies in?"""
         states = self.start()

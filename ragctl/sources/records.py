@@ -6,8 +6,10 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from ragctl.sources.typed_values import WrongType, typed_values
 
 BETWEEN_FIELDS = "\n\n"
 _USUAL_IDS = ("id", "_id")
@@ -53,21 +55,23 @@ class RecordFields:
         id: None: `id`, or `_id` where there is no `id`.
         text: joined by a blank line, in this order.
         title: None: there is none.
+        types: of metadata, by field, see `typed_values.typed`; as they are where there is none.
     """
 
     id: str | None = None
     text: Sequence[str] = ("text",)
     title: str | None = "title"
     metadata: Sequence[str] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
 
     def record(self, values: Mapping[str, Any]) -> Record:
         """The record that these values make.
 
         Raises:
             NoId: it has no id.
-            NoText: it has none of the text fields, or one of them is no text.
+            NoText: it has none of the text fields, one of them is no text, or metadata are not of their type.
         """
-        name = self._id(values)
+        name = self.identity(values)
         text = self._text(values, name)
         if not text or text.isspace():
             return Record(name, b"")
@@ -75,23 +79,32 @@ class RecordFields:
         title = values.get(self.title) if self.title is not None else None
         if isinstance(title, str):
             entry["title"] = title
-        entry["metadata"] = {key: values[key] for key in self.metadata if values.get(key) is not None}
+        metadata = {key: values[key] for key in self.metadata if values.get(key) is not None}
+        try:
+            entry["metadata"] = typed_values(metadata, self.types)
+        except WrongType as error:
+            raise NoText(str(error), name) from None
         content = json.dumps(entry, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return Record(name, content.encode("utf-8", "surrogatepass"))
 
-    def _id(self, values: Mapping[str, Any]) -> str:
+    def identity(self, values: Mapping[str, Any]) -> str:
+        """The record's id, NFC.
+
+        Raises:
+            NoId: it has none.
+        """
         wanted = _USUAL_IDS if self.id is None else (self.id,)
-        field = next((key for key in wanted if values.get(key) is not None), None)
-        if field is None:
+        given = next((key for key in wanted if values.get(key) is not None), None)
+        if given is None:
             raise NoId(f"it has no {' or '.join(map(repr, wanted))}")
-        value = values[field]
+        value = values[given]
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise NoId(f"its {field!r} is {_kind(value)}; an id is text or a whole number")
+            raise NoId(f"its {given!r} is {_kind(value)}; an id is text or a whole number")
         text = unicodedata.normalize("NFC", str(value))
         if not text:
-            raise NoId(f"its {field!r} is empty")
+            raise NoId(f"its {given!r} is empty")
         if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-            raise NoId(f"its {field!r} holds NUL or half of a surrogate pair, which no name may have")
+            raise NoId(f"its {given!r} holds NUL or half of a surrogate pair, which no name may have")
         return text
 
     def _text(self, values: Mapping[str, Any], name: str) -> str:

@@ -222,6 +222,9 @@ class AskSettings(Section):
 
     example = "{query: {k: 50}, rank: {top_n: 8}}"
 
+    type: Literal["documents"] = Field(
+        default="documents", description="What answers: the index of the documents."
+    )
     rephrase: RephraseSettings = Field(
         default=NoRephrase(), description="Other versions of the question, all of which are searched for."
     )

@@ -23,8 +23,12 @@ class ChunkSettings(Section):
 
     example = "{max_tokens: 256, overlap: 32}"
 
-    splitter: Literal["auto"] = Field(
-        default="auto", description="Where to cut: `auto` chooses by the document's content type."
+    splitter: Literal["auto", "recursive", "sentence", "token", "none"] = Field(
+        default="auto",
+        description="Where to cut. `auto` goes by the content type: headings, definitions in code, rows, "
+        "slides, messages. The others take the text as it runs: `recursive` cuts at "
+        "paragraphs, then sentences, lines and words; `sentence` fills chunks with whole sentences; `token` "
+        "makes windows of tokens; `none` leaves a document whole, and one over `max_tokens` fails.",
     )
     max_tokens: int = Field(
         default=256,
@@ -38,7 +42,7 @@ class ChunkSettings(Section):
         ge=0,
         le=4095,
         description="Tokens that a chunk shares with the one before it, where a passage had to be cut. "
-        "Less than half of `max_tokens`.",
+        "Less than half of `max_tokens`. Without effect with `none`.",
         json_schema_extra={"default_is": "32, or an eighth of `max_tokens` where that is less"},
     )
     min_tokens: int = Field(
@@ -46,7 +50,7 @@ class ChunkSettings(Section):
         ge=0,
         le=4096,
         description="Sections with fewer tokens are packed with their neighbours where they fit. "
-        "More than half of a chunk's room counts as half.",
+        "More than half of a chunk's room counts as half. For `auto` alone.",
     )
     context: tuple[Literal["title", "headings"], ...] = Field(
         default=("title", "headings"),
@@ -56,7 +60,8 @@ class ChunkSettings(Section):
     language: Language = Field(
         default="english",
         description="The language of the text, for search by words: endings and stop words are the "
-        "language's. `simple` has neither, for text in several languages; `chinese`, `japanese` and "
+        "language's. The splitter `sentence` goes by its abbreviations. `simple` has neither, for text in "
+        "several languages; `chinese`, `japanese` and "
         "`korean` likewise. Another one makes a new generation, with the vectors that are there.",
     )
 

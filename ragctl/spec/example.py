@@ -19,7 +19,21 @@ from ragctl.spec.embed_settings import AutoEmbedder, HuggingFaceEmbedder, OpenAI
 from ragctl.spec.model import Spec
 from ragctl.spec.outline import bare, is_section, members
 from ragctl.spec.section import Section
-from ragctl.spec.source_settings import DirectorySource, JsonlSource
+from ragctl.spec.source_settings import (
+    CrawlSource,
+    CsvSource,
+    DirectorySource,
+    FilesSource,
+    GitSource,
+    HttpApiSource,
+    JsonlSource,
+    ObjectStorageSource,
+    ParquetSource,
+    SitemapSource,
+    SqlSource,
+    UrlSource,
+)
+from ragctl.spec.sql_ask_settings import SqlAskSettings
 from ragctl.spec.starter import quoted
 from ragctl.spec.weaviate_settings import WeaviateStore
 
@@ -45,6 +59,20 @@ _SHOWN: dict[tuple[type[Section], str], str] = {
     (JsonlSource, "text"): "[question, answer]",
     (JsonlSource, "title"): "question",
     (JsonlSource, "metadata_fields"): "[topic, year]",
+    (FilesSource, "path"): "..",
+    (FilesSource, "files"): '[README.md, "guides/*.md"]',
+    (ObjectStorageSource, "url"): "s3://bucket/docs",
+    (GitSource, "url"): "https://git.example/docs.git",
+    (SqlSource, "name"): "tickets",
+    (SqlSource, "query"): "SELECT id, title, body AS text, updated FROM tickets",
+    (CsvSource, "path"): "questions.csv",
+    (ParquetSource, "path"): "questions.parquet",
+    (UrlSource, "urls"): '["https://docs.example/guide.html"]',
+    (UrlSource, "name"): "pages",
+    (SitemapSource, "url"): "https://docs.example/sitemap.xml",
+    (CrawlSource, "url"): "https://docs.example/",
+    (HttpApiSource, "url"): "https://api.example/posts",
+    (HttpApiSource, "pagination"): "{by: cursor, parameter: after, first: 1, next: meta.next, size: 100}",
     (QuerySettings, "dense_weight"): "1.0",
     (Spec, "name"): "docs",
     (AirflowSettings, "schedule"): '"0 5 * * 2"',
@@ -53,6 +81,13 @@ _SHOWN: dict[tuple[type[Section], str], str] = {
     (OpenAIAnswer, "model"): "gpt-4o",
     (OpenAIAnswer, "combine"): "{provider: openai, model: gpt-4.1}",
     (AutoAnswer, "combine"): "{provider: openai, model: gpt-4.1}",
+    (SqlAskSettings, "database"): "{dsn_env: SHOP_DSN}",
+    (SqlAskSettings, "sensitivity"): "sensitive",
+    (SqlAskSettings, "schema"): "{include: [sales_*], sensitive: [email], samples: 3}",
+    (SqlAskSettings, "rephrase"): "{provider: same, n: 2}",
+    (SqlAskSettings, "query"): "{provider: openai, model: gpt-4o-mini}",
+    (SqlAskSettings, "rank"): "{repair: true, max_rows: 200}",
+    (SqlAskSettings, "answer"): "{provider: openai, model: gpt-4o}",
     (WeaviateStore, "url"): "http://localhost:8080",
     (WeaviateStore, "grpc_host"): "grpc.weaviate.example",
     (WeaviateStore, "grpc_port"): "50051",
@@ -127,8 +162,7 @@ def _entry(section: type[Section], key: str, field: FieldInfo, indent: str) -> l
     inner = bare(field.annotation)
     optional = "# " if field.default is None else ""
     if key == "sources":
-        entries = [_list_entry(one) for one in _kinds(field)]
-        return ["sources:", *entries[0], *(line for entry in entries[1:] for line in ("", *entry))]
+        return ["sources:", *_sources(_kinds(field))]
     if get_origin(inner) is dict and is_section(bare(get_args(inner)[1])):
         return [f"{indent}# {key}:", *(f"{indent}#   {line}" for line in _NAMED[key])]
     if kinds := members(inner):
@@ -167,6 +201,25 @@ def _brief(kind: type[Section], name: str, field: FieldInfo) -> list[str]:
 def _kinds(field: FieldInfo) -> list[type[Section]]:
     """The kinds of entries that a list may have."""
     return list(members(get_args(bare(field.annotation))[0]).values())
+
+
+def _sources(kinds: list[type[Section]]) -> list[str]:
+    """An entry of the kinds that ready specs use, with their meaning; the others in comments."""
+    lines: list[str] = []
+    for kind in sorted(kinds, key=lambda one: one not in (DirectorySource, JsonlSource)):
+        lines += [""] if lines else []
+        if kind in (DirectorySource, JsonlSource):
+            lines += _list_entry(kind)
+            continue
+        first, *rest = [
+            line for name, field in kind.model_fields.items() for line in _brief(kind, name, field)
+        ]
+        lines += [
+            *_comment(f"Or: {kind.__doc__}", "  "),
+            f"  # - {first}",
+            *(f"  #   {line}" for line in rest),
+        ]
+    return lines
 
 
 def _list_entry(section: type[Section]) -> list[str]:

@@ -109,6 +109,7 @@ def validated(plain: Plain, base: Path) -> Spec:
         SpecError: with all of them.
     """
     mistakes = [*plain.mistakes, *name_mistakes(plain.data, base, plain.positions)]
+    mistakes += _without_sources(plain)
     spec, found = _validate(plain.data, plain.positions)
     if found:
         # A rule between two sections is only checked when all sections are sound, so those
@@ -122,6 +123,18 @@ def validated(plain: Plain, base: Path) -> Spec:
     return spec
 
 
+def _without_sources(plain: Plain) -> list[Mistake]:
+    """About a spec without the key `sources`, which all need that ask documents."""
+    data = plain.data if isinstance(plain.data, dict) else {}
+    ask = data.get("ask")
+    asks_database = isinstance(ask, dict) and ask.get("type") == "sql"
+    if "sources" in data or asks_database:
+        return []
+    example = Spec.model_fields["sources"].examples or [""]
+    text = f"is missing; for example `sources: {example[0]}`"
+    return [Mistake(plain.positions.value(()), ("sources",), text)]
+
+
 def _validate(data: Value, positions: Positions) -> tuple[Spec | None, list[Mistake]]:
     try:
         return Spec.model_validate(data), []
@@ -133,8 +146,7 @@ def _without(data: Value, unsound: set[str | int]) -> dict[str, Value]:
     sound = (
         {key: value for key, value in data.items() if key not in unsound} if isinstance(data, dict) else {}
     )
-    stand_in: dict[str, Value] = {"name": "x", "sources": ({"type": "directory", "path": "x"},)}
-    return {**stand_in, **sound}
+    return {"name": "x", **sound}
 
 
 def _broken_paths(data: Value, path: KeyPath) -> set[KeyPath]:

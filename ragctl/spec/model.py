@@ -7,9 +7,9 @@ number, and a key that is not listed is a mistake.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from ragctl.spec.airflow_settings import AirflowSettings, index_asset
 from ragctl.spec.ask_settings import AskSettings
@@ -19,13 +19,25 @@ from ragctl.spec.eval_settings import EvalSettings
 from ragctl.spec.extract_settings import ExtractSettings
 from ragctl.spec.names import NAME
 from ragctl.spec.section import Problem, Section, wrong
-from ragctl.spec.source_settings import Pattern, Source
+from ragctl.spec.source_section import Pattern
+from ragctl.spec.source_settings import Source
+from ragctl.spec.sql_ask_settings import SqlAskSettings
 from ragctl.spec.state_settings import StateSettings
 from ragctl.spec.store_settings import PgvectorStore, StoreSettings
 
 
+def _type(value: Any) -> str | None:
+    """The tag of a section `ask`; one that names no type asks documents."""
+    if isinstance(value, Section):
+        found = getattr(value, "type", None)
+    else:
+        found = value.get("type", "documents") if isinstance(value, dict) else "documents"
+    return found if isinstance(found, str) else None
+
+
 class Spec(Section):
-    """A pipeline, from sources to answers. Only `name` and `sources` are required."""
+    """A pipeline, from sources to answers. Only `name` and `sources` are required; with `ask.type: sql`,
+    which asks a database and no documents, `name` and `ask`."""
 
     example = "{name: docs, sources: [{type: directory, path: docs}]}"
 
@@ -33,7 +45,10 @@ class Spec(Section):
         description="The pipeline's name: lower-case letters, digits, - and _, at most 40.", examples=["docs"]
     )
     sources: Annotated[tuple[Source, ...], Field(min_length=1)] = Field(
-        description="Where documents come from; at least one.", examples=["[{type: directory, path: docs}]"]
+        default=(),
+        description="Where documents come from; at least one, but for `ask.type: sql`, which has none.",
+        examples=["[{type: directory, path: docs}]"],
+        json_schema_extra={"default_is": "none: it is required, but for `ask.type: sql`"},
     )
     extract: ExtractSettings = ExtractSettings()
     chunk: ChunkSettings = ChunkSettings()
@@ -45,7 +60,10 @@ class Spec(Section):
         default=PgvectorStore(), description="Where chunks and vectors are kept: PostgreSQL or Weaviate."
     )
     state: StateSettings = StateSettings()
-    ask: AskSettings = AskSettings()
+    ask: Annotated[
+        Annotated[AskSettings, Tag("documents")] | Annotated[SqlAskSettings, Tag("sql")],
+        Discriminator(_type),
+    ] = Field(default=AskSettings(), description="What happens to a question.")
     eval: EvalSettings = EvalSettings()
     max_failures: int = Field(
         default=0,
@@ -75,16 +93,40 @@ class Spec(Section):
             if asset in own:
                 text = "is the index of this very spec: each ingest would start the next one"
                 problems.append((f"airflow.assets.{number}", text))
-        if isinstance(self.store, PgvectorStore) and self.state.dsn_env not in (None, self.store.dsn_env):
+        if self.asks_database:
+            problems += [(key, _OF_DOCUMENTS) for key in ("sources", "extract", "chunk") if self._gives(key)]
+        elif isinstance(self.store, PgvectorStore) and self.state.dsn_env not in (None, self.store.dsn_env):
             text = "must not name another database than store.dsn_env, in which the state of an index in "
             problems.append(("state.dsn_env", f"{text}pgvector lies; leave `state` out"))
         if problems:
             raise wrong(*problems)
         return self
 
+    def _gives(self, key: str) -> bool:
+        """Is this section other than its default?"""
+        return bool(getattr(self, key) != type(self).model_fields[key].get_default())
+
+    @property
+    def asks_database(self) -> bool:
+        """Does a database answer, and no index of documents?"""
+        return isinstance(self.ask, SqlAskSettings)
+
+    @property
+    def ask_of_file(self) -> bool:
+        """Is what answers an SQLite file?"""
+        return isinstance(self.ask, SqlAskSettings) and self.ask.database.sqlite is not None
+
+    @property
+    def document_ask(self) -> AskSettings:
+        """`ask`, where documents answer; else all its defaults."""
+        return AskSettings() if isinstance(self.ask, SqlAskSettings) else self.ask
+
     @property
     def database(self) -> tuple[str | None, str]:
         """The variable that names the state's database, None for ragctl's own server; and its key here."""
-        if isinstance(self.store, PgvectorStore):
+        if isinstance(self.store, PgvectorStore) and not self.asks_database:
             return self.store.dsn_env, "store.dsn_env"
         return self.state.dsn_env, "state.dsn_env"
+
+
+_OF_DOCUMENTS = "is for questions to documents, and `ask.type: sql` asks a database"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ragctl.spec.model import Spec
 
 LONGEST = 100_000  # bytes
-_KEYS = frozenset({"prompt", "stand_alone_prompt", "combine_prompt"})
+_KEYS = frozenset({"prompt", "stand_alone_prompt", "combine_prompt", "repair_prompt"})
 
 
 def _inside(value: str) -> str:

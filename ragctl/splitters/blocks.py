@@ -98,6 +98,7 @@ def _of_block(measured: Measured, block: Block, room: int, overlap: int) -> Iter
 def _cut(
     measured: Measured, start: int, end: int, size: int, separators: Sequence[str]
 ) -> list[tuple[int, int]]:
+    size = max(1, size)
     total = measured.counts.size(start, end)
     if total <= size:
         return [(start, end)] if end > start else []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ragctl.errors import OverlongInput
 from ragctl.ports import Tokenizer
-from ragctl.splitters.embed_input import Headings, embed_input
+from ragctl.splitters.embed_input import Headers, Headings, embed_input, squeezed
 from ragctl.splitters.places import Places
 from ragctl.splitters.table_headers import TableHeaders
 from ragctl.splitters.token_counts import TokenCounts
@@ -47,6 +47,7 @@ def chunked(
     drafts: Iterable[Draft],
     *,
     counts: TokenCounts,
+    headers: Headers,
     tables: TableHeaders,
     tokenizer: Tokenizer,
     max_tokens: int,
@@ -57,15 +58,15 @@ def chunked(
         OverlongInput: a single character has more tokens than the limit.
     """
     fitting: list[_Counted] = []
+    inputs = _Inputs(document.text, counts, headers, tables, tokenizer)
     waiting = list(drafts)
     while waiting:
-        inputs = [_input(document.text, draft, tables) for draft in waiting]
         over: list[Draft] = []
-        for draft, text, tokens in zip(waiting, inputs, tokenizer.count(inputs), strict=True):
-            if tokens <= max_tokens:
-                fitting.append(_Counted(draft, text, tokens))
+        for one in inputs.counted(waiting):
+            if one.tokens <= max_tokens:
+                fitting.append(one)
             else:
-                over.extend(_halved(document, draft, counts, max_tokens))
+                over.extend(_halved(document, one.draft, counts, max_tokens))
         waiting = over
     fitting.sort(key=lambda one: one.draft.start)
     places = Places(document)
@@ -74,10 +75,39 @@ def chunked(
     )
 
 
-def _input(text: str, draft: Draft, tables: TableHeaders) -> str:
-    row = "" if draft.bare else tables.above(draft.start)[0]
-    body = text[draft.start : draft.end]
-    return embed_input(draft.header, f"{row}\n{body}" if row else body)
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What the model reads for drafts, and how many tokens that has."""
+
+    text: str
+    counts: TokenCounts
+    headers: Headers
+    tables: TableHeaders
+    tokenizer: Tokenizer
+
+    def counted(self, drafts: Sequence[Draft]) -> Iterator[_Counted]:
+        inputs = list(map(self._input, drafts))
+        tokens = list(map(self._exactly, drafts))
+        unknown = [text for text, known in zip(inputs, tokens, strict=True) if known is None]
+        asked = iter(self.tokenizer.count(unknown) if unknown else ())
+        for draft, text, known in zip(drafts, inputs, tokens, strict=True):
+            yield _Counted(draft, text, next(asked) if known is None else known)
+
+    def _input(self, draft: Draft) -> str:
+        row = "" if draft.bare else self.tables.above(draft.start)[0]
+        body = self.text[draft.start : draft.end]
+        if self.counts.has_runs:
+            body = squeezed(body)
+        return embed_input(draft.header, f"{row}\n{body}" if row else body)
+
+    def _exactly(self, draft: Draft) -> int | None:
+        """The tokens, where they add up from what is known; None where the tokenizer has to count them."""
+        body = self.counts.exactly(draft.start, draft.end)
+        header = self.headers.exactly(draft.header)
+        row = 0 if draft.bare else self.tables.exactly(draft.start)
+        if body is None or header is None or row is None:
+            return None
+        return self.tokenizer.special_tokens + header + row + body
 
 
 def _halved(document: Document, draft: Draft, counts: TokenCounts, max_tokens: int) -> Iterator[Draft]:

@@ -13,11 +13,13 @@ shortened to three: to the model they are noise at a token a character.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from ragctl.errors import SpecError
-from ragctl.ports import Tokenizer
+from ragctl.ports import Tokenizer, WordByWord
 from ragctl.types import Document
 
 KEPT_OF_RUN = 3
@@ -35,10 +37,19 @@ def squeezed(text: str) -> str:
     return RUN.sub(lambda run: run[1] * KEPT_OF_RUN, text)
 
 
+def word_by_word(text: str, tokenizer: Tokenizer) -> bool:
+    """Do the tokens of stretches of the text add up? See `ports.WordByWord`."""
+    return _is_word_by_word(type(tokenizer)) and cast(WordByWord, tokenizer).word_by_word(text)
+
+
+@functools.cache
+def _is_word_by_word(kind: type[Tokenizer]) -> bool:
+    return issubclass(kind, WordByWord)  # slow for a protocol
+
+
 def embed_input(header: str, text: str) -> str:
-    """The whole input; `header` may be empty."""
-    body = squeezed(text)
-    return f"{header}\n\n{body}" if header else body
+    """The whole input: `text` is `squeezed`, `header` may be empty."""
+    return f"{header}\n\n{text}" if header else text
 
 
 class Headers:
@@ -66,18 +77,31 @@ class Headers:
         self._limit = limit
         self._title = ""
         self._known: dict[Headings, tuple[str, int]] = {}
+        self._tokens: dict[str, int] = {}
+        self._apart = False
 
     def prepare(self, document: Document, paths: Iterable[Headings]) -> None:
         """Counts, in one call, the headers under `paths` and all that is common to several of them."""
         wanted = self._title_wanted and not document.title_is_fallback
         self._title = document.title if wanted else ""
         self._known = {}
+        self._tokens = {"": 0}
         every = {path[:depth] for path in paths for depth in range(len(path) + 1)} | {()}
         headers = {path: self._format(self._title, path) for path in every}
         counts = self._count(sorted(set(headers.values())))
+        self._apart = word_by_word("\n".join(counts), self._tokenizer)
         for path, header in headers.items():
             tokens = counts[header]
             self._known[path] = (header, tokens) if tokens <= self._limit else self._shortened(path)
+
+    def exactly(self, header: str) -> int | None:
+        """What one of the headers adds to the tokens of any input; None where that depends on the input."""
+        return self._tokens[header] if self._apart else None
+
+    @property
+    def largest(self) -> int:
+        """The most tokens that a header of the prepared document has."""
+        return max((tokens for _, tokens in self._known.values()), default=0)
 
     def under(self, path: Headings) -> tuple[str, int]:
         """The header for `path` (one of the prepared, or the beginning of one) and its tokens."""
@@ -111,7 +135,9 @@ class Headers:
         """Tokens that each adds to an input: without special ones."""
         special = self._tokenizer.special_tokens
         counts = self._tokenizer.count(headers)
-        return {header: count - special for header, count in zip(headers, counts, strict=True)}
+        tokens = {header: count - special for header, count in zip(headers, counts, strict=True)}
+        self._tokens.update(tokens)
+        return tokens
 
 
 def _same(one: str, other: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ragctl.ports import Tokenizer
 from ragctl.splitters.drafts import Draft, chunked
 from ragctl.splitters.embed_input import Headers
-from ragctl.splitters.sizes import check_sizes
+from ragctl.splitters.sizes import check_sizes, room_for_text
 from ragctl.splitters.table_headers import TableHeaders
 from ragctl.splitters.token_counts import TokenCounts
 from ragctl.types import ChunkedDocument, Document
@@ -76,7 +76,7 @@ class SizedSplitter(ABC):
         self._min_tokens = min_tokens
         self._context = tuple(context)
         self._language = language
-        self._body = max_tokens - tokenizer.special_tokens
+        self._body = room_for_text(max_tokens, tokenizer.special_tokens)
         self._new_headers()
 
     def split(self, document: Document) -> ChunkedDocument:
@@ -92,6 +92,7 @@ class SizedSplitter(ABC):
             document,
             self._drafts(measured),
             counts=measured.counts,
+            headers=measured.headers,
             tables=measured.tables,
             tokenizer=self._tokenizer,
             max_tokens=self._max_tokens,

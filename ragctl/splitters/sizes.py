@@ -5,6 +5,8 @@ from __future__ import annotations
 from ragctl.errors import SpecError
 
 _LEAST_TOKENS = 16
+_LEAST_BODY = 8
+"""Tokens that must be left for header and text."""
 
 
 def check_sizes(max_tokens: int, overlap: int, min_tokens: int, embedder_limit: int) -> None:
@@ -31,6 +33,23 @@ def check_sizes(max_tokens: int, overlap: int, min_tokens: int, embedder_limit: 
         )
     if min_tokens < 0:
         raise SpecError(f"chunk.min_tokens is {min_tokens}; it must be 0 or more", where="chunk.min_tokens")
+
+
+def room_for_text(max_tokens: int, special_tokens: int) -> int:
+    """Tokens that an input of `max_tokens` has for header and text.
+
+    Raises:
+        SpecError: next to none, because the model's prefix takes so many.
+    """
+    room = max_tokens - special_tokens
+    if room < _LEAST_BODY:
+        raise SpecError(
+            f"chunk.max_tokens is {max_tokens}, and the model's own tokens and prefix take {special_tokens} "
+            "of them",
+            where="chunk.max_tokens",
+            hint=f"Set it to {special_tokens + _LEAST_BODY} or more.",
+        )
+    return room
 
 
 def even(total: int, limit: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from ragctl.ports import Tokenizer
-from ragctl.splitters.embed_input import squeezed
+from ragctl.splitters.embed_input import squeezed, word_by_word
 from ragctl.types import Block, Document
 
 _CELLS = " | "
@@ -25,6 +25,12 @@ class TableHeaders:
         self._tables = [one for one in document.blocks if one.kind == "table" and one.header.strip()]
         self._starts = [one.start for one in self._tables]
         self._known: dict[str, tuple[str, int]] = {"": ("", 0)}
+
+    def exactly(self, offset: int) -> int | None:
+        """What the header row for a chunk that begins at `offset` adds to the tokens of any input; None where
+        that depends on the input."""
+        row, tokens = self.above(offset)
+        return tokens if not row or word_by_word(row, self._tokenizer) else None
 
     def above(self, offset: int) -> tuple[str, int]:
         """The header row for a chunk that begins at `offset`, and its tokens; ("", 0) if it needs none.

@@ -82,19 +82,25 @@ def execution_accuracy(
 
 def _judged(pair: Pair, database: Database, answer: Callable[[str], SqlAnswer], schema: Schema) -> Judged:
     if not pair.gold:
-        said = answer(pair.question).status == "unanswerable"
-        return Judged(pair.question, said, said)
+        return judge_question(pair, answer(pair.question), ())
     gold, faults = gold_results(pair.gold, database, schema)
     if not gold:
         return Judged(pair.question, False, False, excluded=faults[0])
-    found = answer(pair.question)
-    if found.status != "answered":
+    return judge_question(pair, answer(pair.question), gold)
+
+
+def judge_question(pair: Pair, answer: SqlAnswer, right: Sequence[ResultTable]) -> Judged:
+    """An answer beside the right results; where there are none, it is right to say that none is there."""
+    if not right:
+        said = answer.status == "unanswerable"
+        return Judged(pair.question, said, said)
+    if answer.status != "answered":
         return Judged(pair.question, False, False)
-    given = ResultTable(found.columns, found.rows, found.truncated)
+    given = ResultTable(answer.columns, answer.rows, answer.truncated)
     return Judged(
         pair.question,
-        any(same_results(one, given, ordered=pair.ordered) for one in gold),
-        any(same_results(one, given, ordered=pair.ordered, extra_columns=True) for one in gold),
+        any(same_results(one, given, ordered=pair.ordered) for one in right),
+        any(same_results(one, given, ordered=pair.ordered, extra_columns=True) for one in right),
     )
 
 

@@ -8,7 +8,9 @@ from dataclasses import replace
 from ragctl.sql.dialects import exp, parse, render
 from ragctl.sql.gate import pass_gate
 from ragctl.sql.scopes import folded
-from ragctl.sql.types import Candidate, Dialect, Draft, Schema, StatementFailed
+from ragctl.sql.types import Candidate, Dialect, Draft, Fault, Schema, StatementFailed
+
+_NOTHING = Fault("reply", "there was no SQL statement in the reply")
 
 
 def fold(drafts: Sequence[Draft], schema: Schema, *, functions: Collection[str] = ()) -> list[Candidate]:
@@ -22,17 +24,24 @@ def fold(drafts: Sequence[Draft], schema: Schema, *, functions: Collection[str] 
         if draft.cannot is not None:
             continue
         candidate = gated(draft, schema, functions=functions)
-        key = candidate.sql if candidate.fault else normal_form(candidate.sql, schema.dialect)
+        key = candidate.sql if candidate.fault else _key(candidate.sql, schema.dialect)
         key = key or f"nothing, version {draft.version}"
         known = found.get(key)
         found[key] = candidate if known is None else replace(known, versions=(*known.versions, draft.version))
     return list(found.values())
 
 
+def _key(sql: str, dialect: Dialect) -> str:
+    try:
+        return normal_form(sql, dialect)
+    except RecursionError:  # hundreds of conditions: such a statement stands for itself
+        return sql
+
+
 def gated(draft: Draft, schema: Schema, *, functions: Collection[str] = ()) -> Candidate:
     """A draft's statement as it may be run, or with the reason why it may not."""
     if draft.sql is None:
-        return Candidate("", (draft.version,), fault=draft.fault)
+        return Candidate("", (draft.version,), fault=draft.fault or _NOTHING)
     try:
         passed = pass_gate(draft.sql, schema, functions=functions)
     except StatementFailed as error:
@@ -56,7 +65,7 @@ def normal_form(sql: str, dialect: Dialect) -> str:
             _rename(node, aliases, dialect)
     for node in list(tree.find_all(exp.And, exp.Or)):
         if not isinstance(node.parent, type(node)):
-            parts = sorted(node.flatten(), key=lambda part: render(part, dialect))
+            parts = sorted(node.flatten(unnest=False), key=lambda part: render(part, dialect))
             node.replace(_joined(type(node), parts))
     return render(tree, dialect)
 

@@ -31,8 +31,8 @@ except ModuleNotFoundError as error:
 
 LONGEST_STATEMENT = 20_000
 """Characters."""
-DEEPEST_NESTING = 60
-"""Parentheses and brackets within one another."""
+DEEPEST_NESTING = 25
+"""Parentheses and brackets within one another; the parser takes some twenty frames of the stack for each."""
 
 # It reports statements that it does not know; they are refused here by name.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)

@@ -150,7 +150,8 @@ def _reads_sensitive(tree: exp.Expr, tables: list[Table]) -> bool:
         return False
     rows = {one.name.lower() for one in tables} | set(_aliases(tree))
     named = {str(one.this.name).lower() for one in tree.find_all(exp.Column) if one.this.name}
-    return bool(hidden & named or rows & named or _star_outside_count(tree) or _natural(tree))
+    by_name = hidden & named or rows & named
+    return bool(by_name or _star_outside_count(tree) or _natural(tree) or _renames(tree))
 
 
 def _aliases(tree: exp.Expr) -> Iterator[str]:
@@ -161,6 +162,21 @@ def _aliases(tree: exp.Expr) -> Iterator[str]:
 
 def _star_outside_count(tree: exp.Expr) -> bool:
     return any(not isinstance(star.parent, exp.Anonymous) for star in tree.find_all(exp.Star))
+
+
+def _renames(tree: exp.Expr) -> bool:
+    """Are a table's or a join's columns given other names by their place, as in `customer AS c (a, b)`?"""
+    return any(
+        node.args.get("columns") and not _has_columns_of_its_own(node.parent)
+        for node in tree.find_all(exp.TableAlias)
+    )
+
+
+def _has_columns_of_its_own(node: exp.Expr | None) -> bool:
+    """A query, whose columns are named within it, or a call."""
+    if isinstance(node, exp.Subquery | exp.Table):
+        return isinstance(node.this, exp.Select | exp.SetOperation | exp.Anonymous)
+    return isinstance(node, exp.CTE | exp.Unnest | exp.Lateral | exp.Values)
 
 
 def _natural(tree: exp.Expr) -> bool:

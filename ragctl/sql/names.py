@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from ragctl.sql.dialects import exp
 from ragctl.sql.scopes import folded
@@ -52,15 +52,48 @@ def check_columns(tree: exp.Expr, tables: Sequence[Table], dialect: Dialect) -> 
     """
     known = {column.name.lower() for one in tables for column in one.columns}
     offered = sorted({column.name for one in tables for column in one.columns})
+    real = frozenset(known)
     known |= {one.name.lower() for one in tables} | set(_given(tree)) | _GIVEN_BY_THE_DATABASE
+    of_calls = _names_of_calls(tree)
     for node in tree.find_all(exp.Column):
         name = str(node.this.name)
-        if not name or isinstance(node.this, exp.Star) or name.lower() in known:
+        if not name or isinstance(node.this, exp.Star):
+            continue
+        if name.lower() in known and not _may_be_a_call(node, of_calls, real):
             continue
         hint = _alike(name, offered)
         if dialect == "sqlite" and node.this.args.get("quoted"):
             hint += "; texts stand in single quotation marks"
         raise StatementFailed("unknown_name", f"there is no column {name} in the tables that are read{hint}")
+
+
+def _may_be_a_call(node: exp.Column, of_calls: dict[str, set[str]], real: Collection[str]) -> bool:
+    """Could PostgreSQL take `row.name` for `name(row)`, of a function that is not allowed?
+
+    It does where the row has no such column. A row of a call in FROM is a number or a text, which nearly any
+    function takes; of every other row only the database's own ones, whose names begin with `pg_`, are to be
+    kept out.
+    """
+    name, row = str(node.this.name).lower(), str(node.table).lower()
+    if not row:
+        return False
+    return (name.startswith("pg_") and name not in real) or (row in of_calls and name not in of_calls[row])
+
+
+def _names_of_calls(tree: exp.Expr) -> dict[str, set[str]]:
+    """Of each call in FROM the name that its rows have, and the names of columns that these have."""
+    found: dict[str, set[str]] = {}
+    for node in tree.find_all(exp.Table, exp.Unnest, exp.Lateral):
+        if isinstance(node.this, exp.Identifier | exp.Query):
+            continue
+        called = str(node.this.this).lower() if isinstance(node.this, exp.Anonymous) else "unnest"
+        alias = node.args.get("alias")
+        given = {called} | _GIVEN_BY_THE_DATABASE
+        if isinstance(alias, exp.TableAlias):
+            given |= {alias.name.lower(), *(str(one.name).lower() for one in alias.args.get("columns") or ())}
+        row = node.alias.lower() or called
+        found[row] = found[row] & given if row in found else given
+    return found
 
 
 def _given(tree: exp.Expr) -> Iterable[str]:

@@ -208,7 +208,6 @@ class PostgresDatabase:
             "statement_timeout": timeout,
             "lock_timeout": lock,
             "idle_in_transaction_session_timeout": timeout + 60_000,
-            "client_connection_check_interval": 2000,
             "standard_conforming_strings": "on",
             "max_parallel_workers_per_gather": 0,
             "jit": "off",

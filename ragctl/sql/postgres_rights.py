@@ -48,8 +48,8 @@ SELECT pg_catalog.has_database_privilege(session_user, pg_catalog.current_databa
 def more_than_reading(connection: Connection[Any]) -> tuple[str, ...]:
     """What the role, or one that it may become, could do besides reading; empty if nothing was found."""
     found = list(_of_roles(connection.execute(_ROLES).fetchall()))
-    if any("superuser" in one for one in found):
-        return tuple(found)  # who may do anything; the rest is no news
+    if highest := [one for one in found if "superuser" in one]:
+        return tuple(highest)  # who may do anything; the rest is no news
     found += _listed("may write to", connection.execute(_WRITABLE).fetchall())
     found += _listed("may create objects in schema", connection.execute(_CREATES).fetchall())
     row = connection.execute(_IN_DATABASE).fetchone()

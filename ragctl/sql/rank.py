@@ -8,7 +8,7 @@ from dataclasses import replace
 from ragctl.sql.comparison import same_results
 from ragctl.sql.database import Database
 from ragctl.sql.dedupe import gated
-from ragctl.sql.types import Candidate, Draft, Group, Schema, StatementFailed
+from ragctl.sql.types import Candidate, Draft, Fault, Group, Schema, StatementFailed
 
 EMPTY_WEIGHT = 0.4
 """What a vote for a result that says nothing counts: two wrong filters agree on no rows more easily than two
@@ -25,12 +25,14 @@ def run_candidate(
     repairing: Repairing | None = None,
     functions: Collection[str] = (),
     execute: bool = True,
+    hide_values: bool = False,
 ) -> tuple[Candidate, str | None]:
     """The candidate with its result or its fault; where it failed, the model's second try in its place.
 
     Args:
         repairing: asks the model once more; None: it is not asked.
         execute: False: the statement is explained and not run.
+        hide_values: no model is shown what the second try's statement reads either.
 
     Returns:
         The candidate, and why there is no answer if that was the model's second try.
@@ -47,6 +49,7 @@ def run_candidate(
     if draft.cannot is not None:
         return replace(first, repaired=True, first_fault=first.fault), draft.cannot
     second = gated(draft, schema, functions=functions)
+    second = replace(second, sensitive=second.sensitive or hide_values)
     if second.fault is None:
         second = _run(second, database, execute)
     return replace(second, versions=first.versions, repaired=True, first_fault=first.fault), None
@@ -58,7 +61,15 @@ def _run(candidate: Candidate, database: Database, execute: bool) -> Candidate:
             return replace(candidate, cost=database.explain(candidate.sql))
         return replace(candidate, result=database.run(candidate.sql))
     except StatementFailed as error:
-        return replace(candidate, fault=error.fault)
+        return replace(candidate, fault=_told(error.fault) if candidate.sensitive else error.fault)
+
+
+def _told(fault: Fault) -> Fault:
+    """Databases quote the value that they stumbled over, and models are told of faults."""
+    if fault.kind != "database":
+        return fault
+    text = "a value did not fit a cast or a call; the database's words are left out, as it is sensitive"
+    return Fault(fault.kind, text)
 
 
 def agreeing(candidates: Sequence[Candidate], *, empty_weight: float = EMPTY_WEIGHT) -> list[Group]:

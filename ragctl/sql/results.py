@@ -55,7 +55,11 @@ def as_text(result: ResultTable, *, most_rows: int = 20) -> str:
 
 
 def _cell(value: Value) -> str:
-    text = "NULL" if value is None else plain(str(value)).replace("\n", " ").replace("|", "/")
+    text = (
+        "NULL"
+        if value is None
+        else plain(str(value)).replace("\n", " ").replace("|", "/").replace("</", "<\\/")
+    )
     return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from ragctl.sql.types import Column, Schema, Table
 
@@ -15,6 +16,15 @@ def schema_text(schema: Schema, tables: Collection[str] | None = None) -> str:
     chosen = [one for one in schema.tables if tables is None or one.full_name in tables]
     alone = len({one.schema for one in schema.tables}) < 2
     return "\n\n".join(table_text(one, alone=alone) for one in chosen)
+
+
+def without_samples(schema: Schema) -> Schema:
+    """The same without a value of any row; labels of enumerated types are part of the schema."""
+    tables = (
+        replace(one, columns=tuple(replace(column, samples=()) for column in one.columns))
+        for one in schema.tables
+    )
+    return replace(schema, tables=tuple(tables))
 
 
 def table_text(table: Table, *, alone: bool) -> str:

@@ -15,6 +15,7 @@ class SqlSettings:
         repair: whether a statement that fails is given back to the model, once.
         conclude: whether a final call decides and puts the answer into words; without it, the vote does.
         execute: False stops at the SQL: it is checked and explained, and not run.
+        hide_values: no model is shown a value of the database: no rows, no samples, no errors that quote one.
         functions: that statements may call besides those of `allowed`. What such a function does is up to
             whoever lists it here.
     """
@@ -24,6 +25,7 @@ class SqlSettings:
     repair: bool = True
     conclude: bool = True
     execute: bool = True
+    hide_values: bool = False
     functions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -72,7 +72,13 @@ def words(text: str) -> list[str]:
             found.append(run)
         elif any(map(str.isalnum, run)):
             found.extend(_cut(run))
-    return list(_bounded(found))
+    return found if _fits(found) else list(_bounded(found))
+
+
+def _fits(found: list[str]) -> bool:
+    """Is there surely nothing that PostgreSQL would refuse? A quick look, that texts of 100 KB pass."""
+    lengths = [len(word) for word in found]
+    return max(lengths, default=0) <= LONGEST_WORD and 4 * sum(lengths) + 5 * len(found) <= MOST_BYTES
 
 
 def _cut(run: str) -> Iterator[str]:

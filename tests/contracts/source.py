@@ -65,7 +65,7 @@ class SourceContract:
             assert not path.startswith("/")
             assert item.fingerprint
             scheme, _, rest = item.uri.partition("://")
-            assert scheme.isalpha()
+            assert scheme.isalnum()
             assert rest.isascii()
         assert len({item.uri for item in items.values()}) == 3
 

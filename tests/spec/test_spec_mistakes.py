@@ -9,6 +9,11 @@ import pytest
 from ragctl.errors import ExitCode, SpecError
 from ragctl.spec.load import load_spec
 
+SOURCES = [
+    *("directory", "files", "object_storage", "git", "sql", "jsonl", "csv", "parquet"),
+    *("url", "sitemap", "crawl", "http_api"),
+]
+ANY_SOURCE = " or ".join(f"'{one}'" for one in SOURCES)
 HEAD = "name: docs\nsources:\n  - {type: directory, path: a}\n"
 
 
@@ -177,14 +182,17 @@ def test_one_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, added: str
 @pytest.mark.parametrize(
     ("source", "mistake"),
     [
-        ("{path: a}", "2:11: sources.0.type: is missing; it takes `type: directory` or `type: jsonl`"),
+        (
+            "{path: a}",
+            f"2:11: sources.0.type: is missing; it takes {' or '.join(f'`type: {one}`' for one in SOURCES)}",
+        ),
         ("{type: directory}", "2:11: sources.0.path: is missing"),
-        ("{type: dir, path: a}", "2:18: sources.0.type: unknown type 'dir'; known: 'directory' or 'jsonl'"),
+        ("{type: dir, path: a}", f"2:18: sources.0.type: unknown type 'dir'; known: {ANY_SOURCE}"),
         ("{type: jsnl, path: a}", "2:18: sources.0.type: unknown type 'jsnl'; did you mean 'jsonl'?"),
         ("{type: JSONL, path: a}", "2:18: sources.0.type: unknown type 'JSONL'; did you mean 'jsonl'?"),
-        ("{type: 5, path: a}", "2:18: sources.0.type: must be 'directory' or 'jsonl', not a number"),
-        ("{type: [jsonl], path: a}", "2:18: sources.0.type: must be 'directory' or 'jsonl', not a list"),
-        ("{type: , path: a}", "2:18: sources.0.type: has no value; it must be 'directory' or 'jsonl'"),
+        ("{type: 5, path: a}", f"2:18: sources.0.type: must be {ANY_SOURCE}, not a number"),
+        ("{type: [jsonl], path: a}", f"2:18: sources.0.type: must be {ANY_SOURCE}, not a list"),
+        ("{type: , path: a}", f"2:18: sources.0.type: has no value; it must be {ANY_SOURCE}"),
         ("{type: jsonl}", "2:11: sources.0.path: is missing"),
         ("{type: jsonl, path: ''}", "2:31: sources.0.path: must not be empty; write the name of a file"),
         (
@@ -193,13 +201,15 @@ def test_one_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, added: str
         ),
         (
             "{type: jsonl, path: a, include: ['*.md']}",
-            "2:34: sources.0.include: is not known for 'jsonl' but for 'directory'; "
-            "known here: type, path, name, id, text, title, metadata, metadata_fields, sensitivity",
+            "2:34: sources.0.include: is not known for 'jsonl' but for 'directory' or 'object_storage' or "
+            "'git' or 'sitemap' or 'crawl'; known here: type, path, name, id, text, title, metadata, "
+            "metadata_fields, metadata_types, sensitivity",
         ),
         (
             "{type: directory, path: a, title: x}",
-            "2:38: sources.0.title: is not known for 'directory' but for 'jsonl'; "
-            "known here: type, path, name, include, exclude, metadata, sensitivity",
+            "2:38: sources.0.title: is not known for 'directory' but for 'sql' or 'jsonl' or 'csv' or "
+            "'parquet' or 'http_api'; known here: type, path, name, include, exclude, ignore_files, "
+            "follow_links, metadata, path_metadata, metadata_types, sensitivity",
         ),
         (
             "{type: jsonl, path: a, metadata_field: [x]}",
@@ -301,7 +311,7 @@ def test_one_mistake_in_a_source(
     ("source", "found"),
     [
         ("{type: jsnl, path: a, include: [x], name: a/b}", ["type", "include", "name"]),
-        ("{type: csv, path: a, text: a, title: 5}", ["type", "text", "title"]),
+        ("{type: jsonlines, path: a, text: a, title: 5}", ["type", "text", "title"]),
         ("{path: a, exclude: x}", ["type", "exclude"]),
         ("{type: dir}", ["path", "type"]),
         ("{}", ["path", "type"]),

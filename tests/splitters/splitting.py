@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from ragctl.ports import Tokenizer
 from ragctl.readers.sections import Heading, sections_of
 from ragctl.splitters.auto import AutoSplitter
-from ragctl.types import Anchor, Chunk, ChunkedDocument, Document, Section
+from ragctl.splitters.sized import SizedSplitter
+from ragctl.types import Anchor, Block, Chunk, ChunkedDocument, Document, Section
 
 
 def document_of(
@@ -17,6 +18,7 @@ def document_of(
     fallback: bool = False,
     media_type: str = "text/plain",
     sections: Sequence[Section] | None = None,
+    blocks: Sequence[Block] = (),
     headings: Sequence[Heading] = (),
 ) -> Document:
     return Document(
@@ -29,6 +31,7 @@ def document_of(
         media_type=media_type,
         sections=tuple(sections) if sections else sections_of(headings, len(text)),
         anchors=(Anchor(0, line=1),),
+        blocks=tuple(blocks),
     )
 
 
@@ -43,10 +46,16 @@ def under_headings(parts: Sequence[tuple[int, str, str]]) -> Document:
 
 
 def split(
-    tokenizer: Tokenizer, document: Document, *, max_tokens: int = 64, overlap: int = 8, min_tokens: int = 16
+    tokenizer: Tokenizer,
+    document: Document,
+    *,
+    max_tokens: int = 64,
+    overlap: int = 8,
+    min_tokens: int = 16,
+    by: type[SizedSplitter] = AutoSplitter,
 ) -> tuple[Chunk, ...]:
     """The chunks, after `check`."""
-    splitter = AutoSplitter(
+    splitter = by(
         tokenizer, max_tokens=max_tokens, overlap=overlap, min_tokens=min_tokens, embedder_limit=max_tokens
     )
     chunked = splitter.split(document)

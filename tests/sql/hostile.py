@@ -89,6 +89,35 @@ POSTGRES = [
     Hostile("function as a column", "SELECT c.wiped FROM public.customer AS c", ("unknown_name",)),
     Hostile("operator that writes", "SELECT 1 OPERATOR(public.###) 2", _R),
     Hostile("cast that writes", "SELECT CAST('x' AS public.odd)", ("refused", "database", "unknown_name")),
+    Hostile(
+        "function as a column of a call",
+        "SELECT g.pg_sleep, 1 AS pg_sleep FROM generate_series(60, 61) AS g",
+        ("time",),
+    ),
+    Hostile(
+        "function as a column of a call, LATERAL",
+        "SELECT g.current_setting, 1 AS current_setting FROM LATERAL unnest(ARRAY['port']) AS g",
+        _GATE,
+        remark="every role may read the settings",
+    ),
+    Hostile(
+        "function as a column of a call, another of its name",
+        "SELECT g.current_setting, h.current_setting"
+        " FROM unnest(ARRAY['port']) AS g, unnest(ARRAY[1]) AS h(current_setting)",
+        _GATE,
+        remark="likewise",
+    ),
+    Hostile(
+        "lock as a column of a call",
+        "SELECT g.pg_advisory_lock, 1 AS pg_advisory_lock FROM generate_series(3, 4) AS g",
+        _GATE,
+        remark="released when the session is reset",
+    ),
+    Hostile(
+        "statistics by a whole row",
+        "SELECT c.pg_restore_relation_stats, 1 AS pg_restore_relation_stats FROM public.customer AS c",
+        _ANY,
+    ),
     # Rows and tables locked
     Hostile("FOR UPDATE", "SELECT * FROM public.customer FOR UPDATE", _R),
     Hostile("FOR SHARE in a subquery", "SELECT * FROM (SELECT * FROM public.customer FOR SHARE) AS q", _R),
@@ -327,7 +356,7 @@ SQLITE = [
     Hostile("zeroblob", "SELECT length(zeroblob(1000000000))", _R),
     Hostile("printf", "SELECT printf('%.*c', 1000000000, 'x')", ("size", "runs"), "passes", "NULL"),
     Hostile("replace in replace", f"SELECT length({_NESTED})", ("size",), "passes"),
-    Hostile("hex of hex", "SELECT " + "hex(" * 40 + "'x'" + ")" * 40, ("size", "database"), "passes"),
+    Hostile("hex of hex", "SELECT " + "hex(" * 20 + "'x'" + ")" * 20, ("size",), "passes"),
     Hostile("recursion without end", _LITE_ENDLESS, ("time",), "passes"),
     Hostile("rows without end", _LITE_ROWS, ("runs",), "passes", "cut off"),
     Hostile("sort without end", _LITE_SORT, ("time", "size"), "passes"),

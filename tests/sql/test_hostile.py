@@ -30,8 +30,8 @@ def test_postgres(
 ) -> None:
     with shop_server.connect() as owner:
         before = postgres_digest(owner)
-        gated, _ = through_the_gate(one.sql, postgres_shop, postgres_schema)
-        assert gated == "gate" if one.gate == "refused" else gated in one.alone
+        gated, why = through_the_gate(one.sql, postgres_shop, postgres_schema)
+        assert gated == "gate" if one.gate == "refused" else gated in one.alone, why
         if gated == "gate":  # what passes it has just been run
             kind, message = alone(one.sql, postgres_shop)
             assert kind in one.alone, message
@@ -43,8 +43,8 @@ def test_postgres(
 @pytest.mark.parametrize("one", SQLITE, ids=_name)
 def test_sqlite(one: Hostile, sqlite_shop: SqliteDatabase, shop_file: Path) -> None:
     before = sqlite_digest(shop_file)
-    gated, _ = through_the_gate(one.sql, sqlite_shop, sqlite_shop.schema())
-    assert gated == "gate" if one.gate == "refused" else gated in one.alone
+    gated, why = through_the_gate(one.sql, sqlite_shop, sqlite_shop.schema())
+    assert gated == "gate" if one.gate == "refused" else gated in one.alone, why
     if gated == "gate":
         kind, message = alone(one.sql, sqlite_shop)
         assert kind in one.alone, message

@@ -113,6 +113,12 @@ class LocalTokenizer:
             counts[index] += len(encoding)
         return counts
 
+    def word_by_word(self, text: str) -> bool:
+        """See `ports.WordByWord`."""
+        prefix = self._files.model.passage_prefix
+        words = self._words_of([prefix, text])
+        return words is not None and words.ends_at_space and (not prefix or prefix[-1] in " \t\n")
+
     def token_ids(self, texts: Sequence[str], *, prefix: str | None = None) -> list[TokenIds]:
         """What the model reads for each text: shape (tokens,), special tokens included, untruncated.
 

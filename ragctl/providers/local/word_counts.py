@@ -12,6 +12,7 @@ import re
 from array import array
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -70,9 +71,24 @@ class WordCounts:
             return False
         return not any(special in text for special in self._special)
 
+    @cached_property
+    def ends_at_space(self) -> bool:
+        """Does white space always end a token? Not if a special one has some in it."""
+        return not any(map(str.isspace, "".join(self._special)))
+
     def counts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each of the texts, all of which `reads` is true of; no special ones."""
-        return list(map(self._count, texts))
+        import numpy as np
+
+        words = list(map(_WORD.findall, texts))
+        ends = np.cumsum(np.fromiter(map(len, words), np.int64, len(words)))
+        with self._lock:
+            numbers = self._numbers(list(chain.from_iterable(words)))
+            sizes = self._sizes.values[numbers]
+        before = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))
+        up_to = before[ends]
+        counts: list[int] = np.diff(up_to, prepend=0).tolist()
+        return counts
 
     def starts(self, text: str) -> Integers:
         """Offset of each token's first character, shape (tokens,), for a text that `reads` is true of."""
@@ -94,17 +110,14 @@ class WordCounts:
         starts: Integers = np.repeat(places, sizes) + offsets[tokens]
         return starts
 
-    def _count(self, text: str) -> int:
-        words = _WORD.findall(text)
-        with self._lock:
-            numbers = self._numbers(words)
-            return int(self._sizes.values[numbers].sum())
-
     def _places(self, text: str) -> Integers:
         """Where the words begin that `_WORD` finds."""
         import numpy as np
 
-        kinds = self._kinds[np.frombuffer(text.encode("utf-32-le"), np.uint32)]
+        if text.isascii():
+            kinds = self._kinds[np.frombuffer(text.encode("ascii"), np.uint8)]
+        else:
+            kinds = self._kinds[np.frombuffer(text.encode("utf-32-le"), np.uint32)]
         before = np.concatenate((np.zeros(1, kinds.dtype), kinds[:-1]))
         return np.flatnonzero((kinds == _BY_ITSELF) | ((kinds == _IN_WORD) & (before != _IN_WORD)))
 

@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import replace
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import DocumentError, Mismatch, RagctlError, UsageError
 from ragctl.run.answering.asked import SCHEMA_VERSION as SCHEMA_VERSION
 from ragctl.run.answering.asked import Asked, AskResult, Unanswered, fails_alone
 from ragctl.run.answering.context import Context
+from ragctl.run.answering.described import models_of, prompts_of, unpriced
 from ragctl.run.answering.ordering import order
 from ragctl.run.answering.remembered import Remembered
 from ragctl.run.answering.rewording import begin, reword
@@ -59,11 +60,11 @@ class Asker:
             sensitive: the questions are, whatever the spec says.
             where: what the documents of the passages must fulfil, all of it.
         """
-        if composition.spec.ask.query.mode != "lexical":
+        if composition.spec.document_ask.query.mode != "lexical":
             composition.embedder.prepare_questions()  # goes on while the database is connected to
         self._composition = composition
         self.context = Context(composition, sensitive=sensitive)
-        settings = composition.spec.ask
+        settings = composition.spec.document_ask
         if settings.query.mode != "lexical":
             self.context.privacy.question(composition.embedder)
         check_lock(composition, embedder_only=True)
@@ -121,8 +122,22 @@ class Asker:
             made._embedder = composition.models.embedder(choice.settings, choice.key)
         reranker = composition.reranker
         if reranker is not None and reranker.endpoint is not None:
-            made._own_reranker = composition.models.reranker(composition.spec.ask.rank, "ask.rank")
+            made._own_reranker = composition.models.reranker(composition.spec.document_ask.rank, "ask.rank")
         return made
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the record of a run says of it."""
+        return {
+            "generation": self.generation.number,
+            "models": models_of(self.context),
+            "prompts": prompts_of(self.context),
+        }
+
+    @property
+    def unpriced(self) -> Iterator[tuple[str, str]]:
+        """See `described.unpriced`."""
+        return unpriced(self.context)
 
     def stop_waiting(self) -> None:
         """Ends the waiting of requests for their provider's limits; they are not sent."""

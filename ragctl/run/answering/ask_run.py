@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ragctl.errors import OverBudget, PrivacyRefused, UsageError
 from ragctl.run.answering.asked import AskResult, Unanswered
-from ragctl.run.answering.described import models_of, prompts_of, unpriced
 from ragctl.run.database_errors import database_errors
 from ragctl.run.run_record import error_of, record_at_start
 from ragctl.run.usage import total_usage, usage_json
@@ -21,7 +20,7 @@ from ragctl.state.spending import close_budget
 from ragctl.types import Failure, Usage
 
 if TYPE_CHECKING:
-    from ragctl.run.answering.ask import Asker
+    from ragctl.run.answering.asker import AnyAsker
     from ragctl.run.composition import Composition
 
 MOST_FAILURES = 100
@@ -53,7 +52,7 @@ class AskRun:
     def __init__(
         self,
         composition: Composition,
-        asker: Asker,
+        asker: AnyAsker,
         *,
         asked: Sequence[int] | None,
         before: int = 0,
@@ -95,9 +94,7 @@ class AskRun:
             close_dead(connection, runs)
             self._start = {
                 **record_at_start(composition, connection),
-                "generation": self._asker.generation.number,
-                "models": models_of(self._asker.context),
-                "prompts": prompts_of(self._asker.context),
+                **self._asker.record,
             }
             hold(connection, self.id)
             runs.start(self.id, pipeline=composition.spec.name, command=self.command, record=self._start)
@@ -161,7 +158,7 @@ class AskRun:
             raise PrivacyRefused(f"all of {self._asked:,} questions were refused; the first: {first.message}")
 
     def _count_answer(self, result: AskResult) -> None:
-        self._statuses[result.answer.status if result.answer else "passages"] += 1
+        self._statuses[result.status] += 1
         self._tokens += result.usage.tokens
         self._add(result.stages)
         for step in _STEPS:
@@ -207,7 +204,7 @@ class AskRun:
         return self._max_cost_usd is not None or cost is None or cost > 0
 
     def _refuse_unknown_prices(self) -> None:
-        for model, key in unpriced(self._asker.context):
+        for model, key in self._asker.unpriced:
             raise OverBudget(
                 f"the price of {model} is not known, so --max-cost cannot be kept; nothing was asked",
                 where=self._composition.loaded.where(key),

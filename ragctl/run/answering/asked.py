@@ -40,6 +40,7 @@ class AskResult:
         answer: None where no model answers.
         notes: what did not go as it should and stopped nothing: `step`, `kind` and `message` of each.
         models, prompts: the model of each step, and the version of its prompt.
+        sql: of a question that a database answered, see `run.sql_answering.results`; None of others.
     """
 
     question: str
@@ -54,9 +55,23 @@ class AskResult:
     notes: list[dict[str, Any]] = field(default_factory=list)
     models: dict[str, str] = field(default_factory=dict)
     prompts: dict[str, str] = field(default_factory=dict)
+    sql: dict[str, Any] | None = None
+
+    @property
+    def status(self) -> str:
+        """What came of it in a word, as runs count it."""
+        if self.sql is not None:
+            return str(self.sql["status"])
+        return self.answer.status if self.answer else "passages"
 
     def as_json(self) -> dict[str, Any]:
         """The document that `--format json` prints; fields may be added, none changed."""
+        return {
+            **self._documents_json(),
+            **({} if self.sql is None else {"sql": dict(self.sql)}),
+        }
+
+    def _documents_json(self) -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION,
             "question": self.question,
@@ -98,6 +113,7 @@ class AskResult:
             notes=[dict(one) for one in document.get("notes", ())],
             models=dict(document.get("models", {})),
             prompts=dict(document.get("prompts", {})),
+            sql=document.get("sql"),
         )
 
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
-from ragctl.run.answering.ask import Asker
 from ragctl.run.answering.asked import AskResult, Unanswered
+from ragctl.run.answering.asker import AnyAsker
 
 MOST_AT_ONCE = 64
 
 
 def answer_each(
-    asker: Asker, questions: Sequence[str], *, parallel: int = 1
+    asker: AnyAsker, questions: Sequence[str], *, parallel: int = 1
 ) -> Iterator[AskResult | Unanswered]:
     """One result a question, in their order; a question fails alone.
 
@@ -29,7 +29,7 @@ def answer_each(
         yield from asker.ask_each(questions)
         return
     asker.prepare()
-    idle: SimpleQueue[Asker] = SimpleQueue()
+    idle: SimpleQueue[AnyAsker] = SimpleQueue()
     for one in asker.several(parallel):
         idle.put(one)
 

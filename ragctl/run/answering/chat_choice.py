@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ragctl.run.composition import Composition
     from ragctl.spec.llm_settings import AutoChat, OpenAIChat, OpenAIChatOption
 
-SECTIONS = ("ask.rephrase", "ask.verify", "ask.answer", "ask.answer.combine", "eval.judge")
+SECTIONS = ("ask.rephrase", "ask.query", "ask.verify", "ask.answer", "ask.answer.combine", "eval.judge")
 """Where a spec may leave the choice of a chat model to its criteria."""
 
 
@@ -46,7 +46,7 @@ def section_at(composition: Composition, key: str) -> Any:
     found: Any = composition.spec
     for part in key.split("."):
         found = getattr(found, part, None)
-    return None if found is None or found.provider == "none" else found
+    return None if getattr(found, "provider", "none") == "none" else found
 
 
 def choose_chat(composition: Composition, section: AutoChat, key: str) -> ChosenChat:

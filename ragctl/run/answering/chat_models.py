@@ -87,22 +87,30 @@ class ChatModels:
         section = section_at(self._composition, key)
         if section is None or (role == "grade" and section.provider != "openai"):
             return None
-        settings, place = section, key
-        if section.provider == "auto":
-            chosen = choose_chat(self._composition, section, key)
-            settings, place = chosen.settings, chosen.key
-        criteria = getattr(section, "selection_criteria", None)
-        privacy = self._privacy
-        if criteria is not None:
-            privacy = privacy.beside(criteria, f"{key}.selection_criteria")
-        return ChatModel(
-            self._composition.models.generator(settings, place),
-            _context_tokens(settings),
-            settings.max_in_flight,
-            privacy,
-            place,
-            is_known(price_of_settings(settings), "generator"),
-        )
+        return make_chat_model(self._composition, self._privacy, key, section)
+
+
+def make_chat_model(composition: Composition, privacy: PrivacyGate, key: str, section: Any) -> ChatModel:
+    """The chat model of a section of the spec, which stands at `key`.
+
+    Raises:
+        UsageError, MissingPackage, Unavailable, NothingChosen, LockDrift: see `ChatModels.get`.
+    """
+    settings, place = section, key
+    if section.provider == "auto":
+        chosen = choose_chat(composition, section, key)
+        settings, place = chosen.settings, chosen.key
+    criteria = getattr(section, "selection_criteria", None)
+    if criteria is not None:
+        privacy = privacy.beside(criteria, f"{key}.selection_criteria")
+    return ChatModel(
+        composition.models.generator(settings, place),
+        _context_tokens(settings),
+        settings.max_in_flight,
+        privacy,
+        place,
+        is_known(price_of_settings(settings), "generator"),
+    )
 
 
 def _context_tokens(settings: Any) -> int:

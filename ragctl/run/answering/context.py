@@ -28,7 +28,7 @@ class Context:
 
     def __init__(self, composition: Composition, *, sensitive: bool = False) -> None:
         self.composition = composition
-        self.settings: AskSettings = composition.spec.ask
+        self.settings: AskSettings = composition.spec.document_ask
         self.privacy = PrivacyGate(composition, question_is_sensitive=sensitive)
         self.prompts: Mapping[str, Prompt] = load_prompts(composition)
         self.models = ChatModels(composition, self.privacy)

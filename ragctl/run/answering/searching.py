@@ -121,7 +121,7 @@ def fold(asked: Asked, composition: Composition, *, top_n: int) -> None:
 
     Where each version is answered by itself, also a list of each, from which `order` takes the best.
     """
-    settings = composition.spec.ask
+    settings = composition.spec.document_ask
     # Some more than are shown, as a model may leave some out or bring others forward.
     wanted = max(3 * top_n, settings.rank.candidates if settings.rank.provider != "none" else 0)
 
@@ -153,7 +153,7 @@ def _version_of(hit: Hit) -> int:
 
 def fusion_weights(composition: Composition) -> dict[str, float]:
     """The weight of each search by its name."""
-    settings = composition.spec.ask.query
+    settings = composition.spec.document_ask.query
     dense = settings.dense_weight
     if dense is None:
         dense = 1.0 if reads_language(composition) else FOREIGN_DENSE_WEIGHT

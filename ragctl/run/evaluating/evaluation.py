@@ -137,7 +137,7 @@ def evaluate(
 
 
 def _depth(composition: Composition, names: Sequence[str]) -> tuple[tuple[str, ...], int]:
-    settings = composition.spec.ask
+    settings = composition.spec.document_ask
     shown = settings.rank.top_n
     metrics = checked_metrics(names or DEFAULTS)
     models_read = settings.answer.provider != "none" or settings.verify.provider != "none"

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+import time
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ragctl.errors import GuardRefused, ListingFailed
 from ragctl.plan import Plan, guard_deletions, is_part, make_plan, unsure_sources
+from ragctl.ports import Source
 from ragctl.run.composition import Composition
 from ragctl.run.ingesting.reading import digest_of
 from ragctl.run.stopwatch import Stopwatch
@@ -19,6 +21,7 @@ from ragctl.types import Failure, Item, ItemKey, LedgerItem
 
 # An identity is the key of tables, and PostgreSQL's index entries end at 2,704 bytes.
 LONGEST_PATH_BYTES = 2000
+TELL_EVERY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def make_draft(
         into, undo_rollback: see `choose_target`.
 
     Raises:
-        GuardRefused: a source cannot be listed or lists nothing, or too much would be deleted.
+        GuardRefused: no source can be listed, one lists nothing, or too much would be deleted.
     """
     watch = watch or Stopwatch()
     generations.check_owner(composition.spec.name)
@@ -89,7 +92,9 @@ def _draft(
     )
     if existing == "error":
         _guard_existing(composition, plan, ledger)
-    unsure = unsure_sources(listing) if allow_delete is None else frozenset()
+    broken = [one for one in listing if isinstance(one, Failure) and one.error == ListingFailed.kind]
+    # what may be deleted says nothing about sources that could not be listed
+    unsure = unsure_sources(listing if allow_delete is None else broken)
     gone, stored = _gone(target, listing, unsure)
     listed = _keys(listing)
     deleted = frozenset(key for key in stored if key not in listed and key[0] not in unsure)
@@ -120,15 +125,38 @@ def _guard_existing(composition: Composition, plan: Plan, ledger: Mapping[ItemKe
 
 def _list(composition: Composition, allow_delete: int | None) -> list[Item | Failure]:
     listing: list[Item | Failure] = []
+    broken: list[ListingFailed] = []
     for source in composition.sources:
         before = len(listing)
-        listing.extend(_storable(item) for item in source.items())
+        try:
+            listing.extend(_storable(item) for item in _told(source, composition.tell))
+        except ListingFailed as error:  # of what it listed nothing is lost, and the others go on
+            broken.append(error)
+            listing.append(_unlisted(source.name, error))
+            continue
         if len(listing) == before and allow_delete is None:
             raise ListingFailed(
                 f"the source {source.name!r} lists nothing; nothing was written",
                 hint="look at its path, include and exclude; if it is to be empty: --allow-delete N",
             )
+    if len(broken) == len(composition.sources):
+        raise broken[0]
     return listing
+
+
+def _told(source: Source, tell: Callable[[str], None]) -> Iterator[Item | Failure]:
+    """The source's listing, with a sentence now and then where it takes long."""
+    told = time.monotonic()
+    for count, item in enumerate(source.items(), start=1):
+        if time.monotonic() - told >= TELL_EVERY_S:
+            told = time.monotonic()
+            tell(f"listing {source.name!r}: {count:,} so far")
+        yield item
+
+
+def _unlisted(source: str, error: ListingFailed) -> Failure:
+    """A source that could not be listed to its end. What it listed before that is taken."""
+    return Failure(source, error.where or source, "list", error.kind, error.message, retryable=True)
 
 
 def _storable(item: Item | Failure) -> Item | Failure:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from ragctl.errors import RagctlError, TooManyFailures
+from ragctl.errors import ListingFailed, RagctlError, TooManyFailures
 from ragctl.run.ingesting.format_tally import FormatTally
 from ragctl.run.usage import total_usage, usage_json
 from ragctl.types import Failure, StoredDocument, Usage
@@ -114,6 +114,18 @@ class IngestReport:
             ],
         }
 
+    def _unlisted(self) -> ListingFailed | None:
+        """The first source that could not be listed, if there is one; no `ignore` makes that right."""
+        broken = [failure for failure in self.failures if failure.error == ListingFailed.kind]
+        if not broken:
+            return None
+        others = f", and {len(broken) - 1:,} more" if len(broken) > 1 else ""
+        return ListingFailed(
+            f"{broken[0].message}{others}; nothing of it was deleted, and the other sources were ingested",
+            where=broken[0].document,
+            hint="run it again when the source can be listed",
+        )
+
     def verdict(self, max_failures: int, command: Callable[[str], str]) -> RagctlError | None:
         """The error that the exit code comes from, if the run did not end as the spec wants.
 
@@ -121,6 +133,8 @@ class IngestReport:
             max_failures: documents that may fail.
             command: makes a command line for this spec of a command's name, for the hint.
         """
+        if not self.interrupted and (unlisted := self._unlisted()):
+            return unlisted
         counting = sum(not self.ignored(failure) for failure in self.failures)
         if self.interrupted or (counting <= max_failures and self.published):
             return None

@@ -94,6 +94,11 @@ class PrivacyGate:
         """May a passage, or words of it, go to a model?"""
         return self._may(model, self.is_sensitive(hit))
 
+    def may_read_values(self, level: str | None, model: Metered) -> bool:
+        """May values of a database go to a model? `level`: what the spec says of it, `ask.sensitivity`."""
+        sensitive = is_sensitive(spec=self._spec, source=level, question=self._question)
+        return self._may(model, sensitive)
+
     def is_sensitive(self, hit: Hit) -> bool:
         """Is a passage sensitive, at any of the places where it stands?"""
         places = [(hit.source, hit.metadata), *((one["source"], {}) for one in hit.duplicates)]

@@ -127,7 +127,7 @@ class _AskTask:
 
     @property
     def _top_n(self) -> int:
-        return self._parameters.top_n or self._composition.spec.ask.rank.top_n
+        return self._parameters.top_n or self._composition.spec.document_ask.rank.top_n
 
     @cached_property
     def _context(self) -> Context:

@@ -54,6 +54,11 @@ def run_stage(
         composition.tell = RetryNotes(note)
         if stages[0] in ASK_STAGES:
             _check_neighbours(stages, ASK_STAGES)
+            if composition.spec.asks_database:
+                from ragctl.run.tasks.sql_ask_task import run_sql_questions
+
+                work = work_directory(loaded, "ask")
+                return run_sql_questions(composition, stages, given, conf, run, work)
             return run_questions(composition, stages, given, conf, run, work_directory(loaded, "ask"))
         return _run_ingest_stages(composition, stages, given, conf, run, is_over=is_over, note=note)
 
