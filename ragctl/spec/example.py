@@ -81,12 +81,21 @@ _SHOWN: dict[tuple[type[Section], str], str] = {
     (OpenAIAnswer, "model"): "gpt-4o",
     (OpenAIAnswer, "combine"): "{provider: openai, model: gpt-4.1}",
     (AutoAnswer, "combine"): "{provider: openai, model: gpt-4.1}",
-    (SqlAskSettings, "database"): "{dsn_env: SHOP_DSN}",
+    (
+        SqlAskSettings,
+        "database",
+    ): "{dsn_env: SHOP_DSN, writer: refuse, search_path: []}  # or {sqlite: shop.db}",
     (SqlAskSettings, "sensitivity"): "sensitive",
-    (SqlAskSettings, "schema"): "{include: [sales_*], sensitive: [email], samples: 3}",
+    (SqlAskSettings, "schema"): (
+        "{schemas: [], include: [], exclude: [log], sensitive: [email], samples: 3, foreign_tables: false, "
+        "max_tokens: 6000}"
+    ),
     (SqlAskSettings, "rephrase"): "{provider: same, n: 2}",
-    (SqlAskSettings, "query"): "{provider: openai, model: gpt-4o-mini}",
-    (SqlAskSettings, "rank"): "{repair: true, max_rows: 200}",
+    (SqlAskSettings, "query"): "{provider: openai, model: gpt-4o-mini, repair_prompt: repair.md}",
+    (SqlAskSettings, "rank"): (
+        "{repair: true, functions: [], timeout_seconds: 15.0, lock_timeout_seconds: 2.0, max_rows: 1000, "
+        "max_result_bytes: 4194304, max_cost: 10000000.0}"
+    ),
     (SqlAskSettings, "answer"): "{provider: openai, model: gpt-4o}",
     (WeaviateStore, "url"): "http://localhost:8080",
     (WeaviateStore, "grpc_host"): "grpc.weaviate.example",

@@ -36,6 +36,23 @@ def section_at(path: KeyPath, root: type[Section] = Spec) -> type[Section] | Non
     return next(iter(members(found).values()), None)
 
 
+def alternatives_at(path: KeyPath) -> dict[str, Any]:
+    """The types of the value at `path`, by the tag of the kind of section that holds it.
+
+    One tag for each type: the first of those kinds where several have the same. "" where it is held by a
+    section that is one of no kinds.
+    """
+    holder = annotation_at(path[:-1])
+    kinds = members(holder) or {"": holder}
+    found: dict[str, Any] = {}
+    for tag, kind in kinds.items():
+        if is_section(kind) and path[-1] in kind.model_fields:
+            one = bare(kind.model_fields[str(path[-1])].annotation)
+            if one not in found.values():
+                found[tag] = one
+    return found
+
+
 def choices_at(path: KeyPath) -> tuple[str, ...]:
     """The values that a closed choice at `path` allows; none if it is no such choice."""
     found = annotation_at(path)

@@ -13,8 +13,19 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from ragctl.spec.example import example_text
+from ragctl.spec.mistakes import KeyPath
 from ragctl.spec.names import WHAT_FITS
-from ragctl.spec.outline import annotation_at, bare, is_section, members, names_at, sections, several, tag_key
+from ragctl.spec.outline import (
+    alternatives_at,
+    annotation_at,
+    bare,
+    is_section,
+    members,
+    names_at,
+    sections,
+    several,
+    tag_key,
+)
 from ragctl.spec.section import Section
 
 _INTRODUCTION = """\
@@ -79,16 +90,30 @@ def _section(where: str, section: type[Section]) -> str:
         for key, field in section.model_fields.items()
     ]
     table = ["| key | type | default | meaning |", "| --- | --- | --- | --- |", *rows]
-    return f"## {_title(where, section)}\n\n{summary}\n\n" + "\n".join(table) + "\n"
+    return f"## {title_of(where, section)}\n\n{summary}\n\n" + "\n".join(table) + "\n"
 
 
-def _title(where: str, section: type[Section]) -> str:
+def title_of(where: str, section: type[Section]) -> str:
     """The place; where one of several sections may stand, also what says that it is this one."""
+    if not where:
+        return "The top level"
+    place = f"`{where.replace('.N', '[]')}`"
     path = tuple(0 if part == "N" else part for part in where.split("."))
-    choices = members(annotation_at(path)) if where else {}
-    tag = next((tag for tag, one in choices.items() if one is section), None)
-    place = f"`{where.replace('.N', '[]')}`" if where else "The top level"
-    return f"{place} with `{tag_key(choices.values())}: {tag}`" if tag else place
+    for number, (holder, found) in enumerate(_alternatives(path)):
+        choices = members(found)
+        tag = next((tag for tag, one in choices.items() if one is section), None)
+        if tag is None and found is not section:
+            continue
+        if number > 0:  # another kind of what holds it has something else there
+            place += f" (`{tag_key(members(annotation_at(path[:-1])).values())}: {holder}`)"
+        return f"{place} with `{tag_key(choices.values())}: {tag}`" if tag else place
+    return place
+
+
+def _alternatives(path: KeyPath) -> list[tuple[str, Any]]:
+    if isinstance(path[-1], int) or "*" in path:
+        return [("", annotation_at(path))]
+    return list(alternatives_at(path).items())
 
 
 def _any_name(where: str) -> str:

@@ -19,12 +19,19 @@ def schema() -> dict[str, Any]:
     """
     made: dict[str, Any] = _tidied(Spec.model_json_schema(mode="validation"))
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "ragctl spec"}
-    return {**head, **made}
+    return {**head, **made, "anyOf": [{"required": ["sources"]}, _ASKS_DATABASE]}
 
 
 def schema_text() -> str:
     """The file's content."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+_ASKS_DATABASE = {
+    "required": ["ask"],
+    "properties": {"ask": {"required": ["type"], "properties": {"type": {"const": "sql"}}}},
+}
+"""A spec that has no sources."""
 
 
 def _tidied(node: Any) -> Any:

@@ -173,8 +173,8 @@ class SqlRankSettings(Section):
     max_rows: int = Field(
         default=1_000, ge=1, le=1_000_000, description="Rows of a result; it says so if there are more."
     )
-    max_bytes: int = Field(
-        default=4 * 1024 * 1024, ge=1_000, le=10**9, description="Bytes of all its values; more is an error."
+    max_result_bytes: int = Field(
+        default=4 * 1024 * 1024, ge=1_000, le=10**9, description="Bytes of a result; more is an error."
     )
     max_cost: float = Field(
         default=10_000_000.0,

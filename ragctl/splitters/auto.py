@@ -21,15 +21,14 @@ class AutoSplitter(SizedSplitter):
     is cut at its type's boundaries: definitions in code, else paragraphs, items, sentences, lines, words,
     and within a word only if there is nothing else. What the reader found to be a block (a table, a piece of
     code, a slide, a message) is cut only where it does not fit by itself: a table between its rows, with the
-    header row repeated in the embed inputs.
+    header row repeated in the embed inputs. A slide or a message shares no chunk with another.
     """
 
-    output_version = 1
+    output_version = 2
 
     def _drafts(self, measured: Measured) -> Iterator[Draft]:
         spans = packed(
-            measured.text,
-            measured.document.sections,
+            measured.document,
             measured.counts,
             small=min(self._min_tokens, self._body // 2),
             budget=lambda headings: self._body - measured.headers.under(headings)[1],

@@ -89,7 +89,8 @@ class Headers:
         every = {path[:depth] for path in paths for depth in range(len(path) + 1)} | {()}
         headers = {path: self._format(self._title, path) for path in every}
         counts = self._count(sorted(set(headers.values())))
-        self._apart = word_by_word("\n".join(counts), self._tokenizer)
+        together = "\n".join(counts)
+        self._apart = not together.strip() or word_by_word(together, self._tokenizer)
         for path, header in headers.items():
             tokens = counts[header]
             self._known[path] = (header, tokens) if tokens <= self._limit else self._shortened(path)
@@ -134,8 +135,9 @@ class Headers:
     def _count(self, headers: Sequence[str]) -> dict[str, int]:
         """Tokens that each adds to an input: without special ones."""
         special = self._tokenizer.special_tokens
-        counts = self._tokenizer.count(headers)
-        tokens = {header: count - special for header, count in zip(headers, counts, strict=True)}
+        some = [header for header in headers if header]
+        counts = self._tokenizer.count(some) if some else []
+        tokens = {"": 0} | {header: count - special for header, count in zip(some, counts, strict=True)}
         self._tokens.update(tokens)
         return tokens
 

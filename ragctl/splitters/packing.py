@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ragctl.splitters.embed_input import Headings
 from ragctl.splitters.token_counts import TokenCounts
-from ragctl.types import Section
+from ragctl.splitters.units import Units
+from ragctl.types import Document
 
 
 @dataclass(slots=True)
@@ -21,26 +22,29 @@ class Span:
 
 
 def packed(
-    text: str,
-    sections: Iterable[Section],
+    document: Document,
     counts: TokenCounts,
     *,
     small: int,
     budget: Callable[[Headings], int],
 ) -> list[Span]:
-    """The sections as spans, in order; a section without text is part of none.
+    """The document's sections as spans, in order; a section without text is part of none.
 
     A span of fewer than `small` tokens takes in its next neighbour, and a section of fewer than
     that goes to the span before it, as long as the whole fits `budget(common headings)`: a lone
     heading goes with what it introduces, and "See also" with one link is no chunk of its own.
+    A slide or a message has its spans for itself, however small, so that what is found in it is cited by
+    its own number.
     """
     spans: list[Span] = []
-    for section in sections:
-        if not text[section.start : section.end].strip():
+    units = Units(document.blocks)
+    for section in units.cut(document.sections):
+        if not document.text[section.start : section.end].strip():
             continue
         size = counts.size(section.start, section.end)
         last = spans[-1] if spans else None
-        if last is not None and (size < small or last.size < small):
+        near = last is not None and units.at(last.start) == units.at(section.start)
+        if last is not None and near and (size < small or last.size < small):
             headings = _common(last.headings, section.headings)
             together = counts.size(last.start, section.end)
             if together <= budget(headings):

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ragctl.splitters.boundaries import LINE, SENTENCE
+from ragctl.splitters.boundaries import LINE, SENTENCE, quickest
 from ragctl.splitters.token_counts import TokenCounts
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _recursively(
     span: str, start: int, counts: TokenCounts, size: int, separators: Sequence[str]
 ) -> list[str]:
     splitter = _splitter_class()(
-        separators=list(separators),
+        separators=quickest(separators, span),
         is_separator_regex=True,
         keep_separator="start",
         strip_whitespace=False,

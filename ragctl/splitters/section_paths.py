@@ -28,5 +28,6 @@ class SectionPaths:
         return max(1, measured.body - header - measured.tables.above(offset)[1])
 
     def least_room(self) -> int:
-        """The room wherever in the document."""
-        return min((self.room(section.start) for section in self._sections), default=self._measured.body)
+        """The room that there is wherever in the document; at least 1."""
+        measured = self._measured
+        return max(1, measured.body - measured.headers.largest - measured.tables.largest)

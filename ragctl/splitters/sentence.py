@@ -28,25 +28,24 @@ class SentenceSplitter(SizedSplitter):
     def _drafts(self, measured: Measured) -> Iterator[Draft]:
         text, counts, paths = measured.text, measured.counts, SectionPaths(measured)
         units = list(self._units(measured, paths))
-        at, previous = 0, -1
+        at = 0
         while at < len(units):
             room = paths.room(units[at][0])
             stop = at + 1
             while stop < len(units) and counts.size(units[at][0], units[stop][1]) <= room:
                 stop += 1
-            edges = trimmed(text, units[at][0], units[stop - 1][1])
-            # What repeats must not be all that there is.
-            if edges is not None and edges[0] > previous:
-                path = paths.at(edges[0])
-                yield Draft(*edges, path, measured.headers.above(path, text[slice(*edges)]))
-                previous = edges[0]
+            start, end = units[at][0], units[stop - 1][1]
+            path = paths.at(start)
+            yield Draft(start, end, path, measured.headers.above(path, text[start:end]))
             if stop == len(units):
                 return
-            at = self._next(measured, units, at, stop)
+            at = self._next(measured, paths, units, at, stop)
 
-    def _next(self, measured: Measured, units: list[tuple[int, int]], at: int, stop: int) -> int:
+    def _next(
+        self, measured: Measured, paths: SectionPaths, units: list[tuple[int, int]], at: int, stop: int
+    ) -> int:
         """The first sentence of the next chunk: some of the last ones again, if the new one fits too."""
-        room = SectionPaths(measured).room(units[stop][0]) if self._overlap else 0
+        room = paths.room(units[stop][0]) if self._overlap else 0
         begin = stop
         while begin - 1 > at:
             again = units[begin - 1][0]
@@ -58,12 +57,17 @@ class SentenceSplitter(SizedSplitter):
         return begin
 
     def _units(self, measured: Measured, paths: SectionPaths) -> Iterator[tuple[int, int]]:
-        """Sentences, and the pieces of those that do not fit; together they are the text."""
+        """Sentences, and the pieces of those that do not fit, without white space at their ends.
+
+        Together they cover the text.
+        """
         text, counts = measured.text, measured.counts
+        least = paths.least_room()
         starts = sentence_starts(text, 0, len(text), self._language)
         for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
-            room, size = paths.room(start), counts.size(start, end)
-            if size <= room:
-                yield start, end
-            else:
-                yield from cut(text, start, end, counts, size=even(size, room), separators=_WITHIN)
+            size = counts.size(start, end)
+            room = least if size <= least else paths.room(start)
+            pieces = [(start, end)]
+            if size > room:
+                pieces = cut(text, start, end, counts, size=even(size, room), separators=_WITHIN)
+            yield from filter(None, (trimmed(text, *piece) for piece in pieces))

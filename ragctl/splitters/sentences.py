@@ -24,7 +24,7 @@ _END = re.compile(
     rf"|(?P<other>[.]*[{_OTHER_STOPS}][.{_OTHER_STOPS}]*[{_CLOSERS}]*)(?:\[\d+\])*\s+"
     rf"|(?P<stop>[.]+[{_CLOSERS}]*)(?:\[\d+\])*\s+"
 )
-_BEFORE_STOP = re.compile(r"[^\s(\[{\"'\u201c\u2018\u00ab\u2013\u2014/]*\Z")
+_BEFORE_WORD = re.compile(r"[\s(\[{\"'\u201c\u2018\u00ab\u2013\u2014/]")
 _LONGEST_WORD = 40
 
 _EVERYWHERE = (
@@ -94,8 +94,7 @@ def _ends(text: str, start: int, found: re.Match[str], abbreviations: frozenset[
     if found["stop"] != ".":
         return True
     low = max(start, found.start() - _LONGEST_WORD)
-    before = _BEFORE_STOP.search(text, low, found.start())
-    word = before[0] if before else ""
+    word = _BEFORE_WORD.split(text[low : found.start()])[-1]
     if _NUMBER.fullmatch(word):
         return not (ordinals or _opens_line(text, found.start() - len(word)))
     if _is_initial(word):

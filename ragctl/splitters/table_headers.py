@@ -26,6 +26,11 @@ class TableHeaders:
         self._starts = [one.start for one in self._tables]
         self._known: dict[str, tuple[str, int]] = {"": ("", 0)}
 
+    @property
+    def largest(self) -> int:
+        """The most tokens that one of the document's header rows has."""
+        return max((self._of(table)[1] for table in self._tables), default=0)
+
     def exactly(self, offset: int) -> int | None:
         """What the header row for a chunk that begins at `offset` adds to the tokens of any input; None where
         that depends on the input."""
@@ -40,10 +45,7 @@ class TableHeaders:
         index = bisect_right(self._starts, offset) - 1
         if index < 0 or not self._needed(self._tables[index], offset):
             return self._known[""]
-        header = self._tables[index].header
-        if header not in self._known:
-            self._known[header] = self._fitting(header)
-        return self._known[header]
+        return self._of(self._tables[index])
 
     def _needed(self, table: Block, offset: int) -> bool:
         if offset >= table.end:
@@ -51,6 +53,11 @@ class TableHeaders:
         first_row = self._text.find("\n", table.start, offset)
         later = first_row >= 0 and not self._text[table.start : first_row].isspace()
         return later or not self._text.startswith(table.header.strip(), offset)
+
+    def _of(self, table: Block) -> tuple[str, int]:
+        if table.header not in self._known:
+            self._known[table.header] = self._fitting(table.header)
+        return self._known[table.header]
 
     def _fitting(self, header: str) -> tuple[str, int]:
         cells = squeezed(" ".join(header.split())).split(_CELLS)

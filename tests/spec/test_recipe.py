@@ -38,6 +38,9 @@ def moved(before: Recipe, after: Recipe) -> set[str]:
 @pytest.mark.parametrize(
     ("settings", "parts"),
     [
+        ({"chunk": {"splitter": "sentence"}}, {"chunk"}),
+        ({"chunk": {"splitter": "none"}}, {"chunk"}),
+        ({"chunk": {"splitter": "auto"}}, set()),
         ({"chunk": {"max_tokens": 200}}, {"chunk"}),
         ({"chunk": {"overlap": 8}}, {"chunk"}),
         ({"chunk": {"min_tokens": 8}}, {"chunk"}),
@@ -191,7 +194,7 @@ def test_every_setting_of_the_three_sections_is_tried_or_has_one_choice() -> Non
     """A new setting must get a line in the tests above."""
     tried = {
         "extract": {"reader", "readers", "encodings", "max_bytes", "limits", "workers", "unstructured"},
-        "chunk": {"max_tokens", "overlap", "min_tokens", "context", "language"},
+        "chunk": {"splitter", "max_tokens", "overlap", "min_tokens", "context", "language"},
         "embed": {"model", "revision", "query_prefix", "passage_prefix", "selection_criteria"},
     }
     spec = Spec.model_validate(MINIMAL)

@@ -14,8 +14,8 @@ from ragctl.spec.airflow_settings import StageName
 from ragctl.spec.example import example_text
 from ragctl.spec.load import load_spec
 from ragctl.spec.model import Spec
-from ragctl.spec.outline import sections, tag_key
-from ragctl.spec.reference import reference_text
+from ragctl.spec.outline import sections
+from ragctl.spec.reference import reference_text, title_of
 from ragctl.spec.schema import schema, schema_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,7 +118,7 @@ def test_the_reference_says_what_a_value_is() -> None:
     assert rows["retries"] == "whole number, 0 to 100 | `airflow.retries`"  # a stage's: the later one
     assert rows["metadata_fields"] == "list of texts | `[]`"
     assert rows["id"] == "text | `id`, or `_id` where a record has no `id`"
-    assert rows["sources"] == "list of mappings | **required**"
+    assert rows["sources"] == "list of mappings | none: it is required, but for `ask.type: sql`"
     assert rows["tags"] == 'list of texts | `["ragctl"]`'
     assert rows["stages"] == "mapping of mappings | `{}`"
     assert rows["python_version"] == "`3.11` or `3.12` or `3.13` | none"
@@ -131,11 +131,8 @@ def test_the_reference_says_what_a_value_is() -> None:
 def test_the_reference_names_every_key_once_under_its_section() -> None:
     pages = re.split(r"(?m)^## ", reference_text())
     for where, section in sections():
-        title = f"`{where.replace('.N', '[]')}`" if where else "The top level"
-        kinds = [one for place, one in sections() if place == where]
-        if len(kinds) > 1:
-            key = tag_key(kinds)
-            title += f" with `{key}: {get_args(section.model_fields[key].annotation)[0]}`"
+        title = title_of(where, section)
+        assert where.replace(".N", "[]") in title
         (page,) = [page for page in pages if page.split("\n")[0] == title]
         assert re.findall(r"(?m)^\| `(\w+)` \|", page) == list(section.model_fields)
         assert "| |" not in page.replace(" |\n|", "")  # no empty cell
@@ -155,7 +152,8 @@ def test_the_schema_is_as_strict_as_the_model() -> None:
     objects = closed_objects(made)
     assert len(objects) == len({section for _, section in sections()})
     assert all(one["additionalProperties"] is False for one in objects)
-    assert made["required"] == ["name", "sources"]
+    assert made["required"] == ["name"]
+    assert made["anyOf"][0] == {"required": ["sources"]}
     assert set(made["properties"]) == set(Spec.model_fields)
     assert "default_is" not in schema_text()
     stages = made["$defs"]["AirflowSettings"]["properties"]["stages"]

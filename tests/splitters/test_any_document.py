@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -37,6 +39,9 @@ WORDS = st.sampled_from(
         "-" * 5,
         "| a | b |",
         "- item",
+        "★★★★★★",
+        "\n\ndef one():\n    pass",
+        "\n\n@wraps\nclass Two:",
         "1. item",
         ".. note::",
         "```",
@@ -50,7 +55,9 @@ WORDS = st.sampled_from(
     ]
 )
 TEXTS = st.lists(WORDS | st.text(max_size=8), max_size=80).map(" ".join)
-MEDIA_TYPES = st.sampled_from(["text/plain", "text/markdown", "text/x-rst", "text/html"])
+MEDIA_TYPES = st.sampled_from(
+    ["text/plain", "text/markdown", "text/x-rst", "text/html", "text/x-python", "text/x-c", "text/csv"]
+)
 
 
 @st.composite
@@ -64,6 +71,7 @@ def headings_in(draw: st.DrawFn, text: str) -> list[Heading]:
 def blocks_in(draw: st.DrawFn, text: str) -> list[Block]:
     """Blocks of every kind, sorted, apart from one another."""
     edges = draw(st.lists(st.integers(0, len(text)), max_size=8, unique=True).map(sorted))
+    kinds: st.SearchStrategy[Literal["table", "code", "slide", "message"]]
     kinds = st.sampled_from(("table", "code", "slide", "message"))
     made = []
     for start, end in zip(edges[::2], edges[1::2], strict=False):

@@ -78,16 +78,20 @@ class WordCounts:
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each of the texts, all of which `reads` is true of; no special ones."""
+        batches = _grouped(texts, self._most_characters)
+        return [count for batch in batches for count in self._counts(batch)]
+
+    def _counts(self, texts: Sequence[str]) -> list[int]:
         import numpy as np
 
         words = list(map(_WORD.findall, texts))
-        ends = np.cumsum(np.fromiter(map(len, words), np.int64, len(words)))
+        lengths = np.fromiter(map(len, words), np.int64, len(words))
+        ends = np.cumsum(lengths)
         with self._lock:
             numbers = self._numbers(list(chain.from_iterable(words)))
             sizes = self._sizes.values[numbers]
         before = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))
-        up_to = before[ends]
-        counts: list[int] = np.diff(up_to, prepend=0).tolist()
+        counts: list[int] = (before[ends] - before[ends - lengths]).tolist()
         return counts
 
     def starts(self, text: str) -> Integers:
@@ -164,7 +168,7 @@ class WordCounts:
         Many words are one text to the library, a line each: a call a word would cost more than the word.
         """
         offsets, sizes = array("q"), array("q")
-        for lines in _windows(words):
+        for lines in _grouped(words, _JOINED_CHARACTERS):
             encoding = self._library.encode("\n".join(lines), add_special_tokens=False)
             starts = iter([start for start, _ in encoding.offsets])
             start = next(starts, None)
@@ -215,14 +219,14 @@ def counts_by_word(library: tokenizers.Tokenizer) -> bool:
     )
 
 
-def _windows(words: list[str]) -> list[list[str]]:
-    """The words in groups of not much more than `_JOINED_CHARACTERS`."""
-    windows: list[list[str]] = []
+def _grouped(texts: Sequence[str], characters: int) -> list[list[str]]:
+    """The texts, in order, in groups of no more than `characters`, or of one."""
+    groups: list[list[str]] = []
     room = 0
-    for word in words:
-        if room <= 0:
-            windows.append([])
-            room = _JOINED_CHARACTERS
-        windows[-1].append(word)
-        room -= len(word) + 1
-    return windows
+    for text in texts:
+        if not groups or len(text) > room:
+            groups.append([])
+            room = characters
+        groups[-1].append(text)
+        room -= len(text)
+    return groups

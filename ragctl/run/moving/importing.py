@@ -29,6 +29,7 @@ from ragctl.spec.recipe import recipe_settings
 from ragctl.state.generations import Generation
 from ragctl.state.ledger_rows import ItemRow
 from ragctl.stores.whole_document import WholeDocument
+from ragctl.types import ItemKey
 
 if TYPE_CHECKING:
     from ragctl.spec.load import LoadedSpec
@@ -48,6 +49,7 @@ class FileOrigin:
         self._files, self._where, self._source = files, where, source
         self.generation = generation
         self.counts = self._counted()
+        self._digests: dict[ItemKey, str] = {}  # of the items of somebody else's file
 
     def _counted(self) -> tuple[int, int]:
         if self._files.about is not None:
@@ -70,6 +72,8 @@ class FileOrigin:
             for one in some:
                 refuse_wrong_vectors(one, self.generation.dimension, hint="see how the file was made")
                 total.add(one)
+                if self._files.about is None:
+                    self._digests[one.item] = one.stored.document.digest
             yield some
         about = self._files.about
         if about is not None and about["content"] != total.hex:
@@ -80,8 +84,14 @@ class FileOrigin:
             )
 
     def items(self) -> Iterator[list[ItemRow]]:
-        """What the ledger knew; of somebody else's file nothing, so that an ingest looks at every item."""
+        """"""
         yield from self._files.items(ITEMS_AT_ONCE)
+        rows = [
+            ItemRow(source=source, path=path, fingerprint="", digest=digest, stored=True)
+            for (source, path), digest in self._digests.items()
+        ]
+        for start in range(0, len(rows), ITEMS_AT_ONCE):
+            yield rows[start : start + ITEMS_AT_ONCE]
 
 
 def import_index(

@@ -93,17 +93,18 @@ def files_of(path: Path) -> tuple[Path, Path]:
 def chunk_schema(dimension: int) -> Any:
     """Arrow's schema of the chunks."""
     arrow = pyarrow()
-    fields = [(name, _type(arrow, kind)) for name, kind in {**OF_DOCUMENT, **OF_CHUNK}.items()]
+    fields = [(name, arrow_type(kind)) for name, kind in {**OF_DOCUMENT, **OF_CHUNK}.items()]
     return arrow.schema([*fields, ("vector", arrow.list_(arrow.float32(), dimension))])
 
 
 def item_schema() -> Any:
     """Arrow's schema of the items."""
+    return pyarrow().schema([(name, arrow_type(kind)) for name, kind in OF_ITEM.items()])
+
+
+def arrow_type(kind: str) -> Any:
+    """Arrow's type of a column, by its name above."""
     arrow = pyarrow()
-    return arrow.schema([(name, _type(arrow, kind)) for name, kind in OF_ITEM.items()])
-
-
-def _type(arrow: Any, kind: str) -> Any:
     if kind == "timestamp":
         return arrow.timestamp("us", tz="UTC")
     return arrow.list_(arrow.string()) if kind == "list<string>" else getattr(arrow, _ARROW.get(kind, kind))()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ragctl.errors import MalformedDocument, Mismatch, UsageError
+from ragctl.run.moving.parquet_checks import (
+    dimension_of,
+    fitting_columns,
+    hash_of,
+    metadata_of,
+    span_of,
+    vectors_of,
+)
 from ragctl.run.moving.parquet_columns import (
     EXPORT,
     FILE_VERSION,
@@ -24,6 +33,8 @@ from ragctl.stores.whole_document import WholeDocument, likely_input
 from ragctl.types import Chunk, Document, EmbeddedDocument, ItemKey
 
 _ROWS_AT_ONCE = 1_000
+_OURS_ALONE = {"chunk", "lexemes"}
+"""Somebody else's count from one, or through all documents; words are made of the texts."""
 Row = dict[str, Any]
 
 
@@ -49,9 +60,10 @@ class ParquetIndex:
         self._file = _opened(self._chunks)
         metadata: Mapping[bytes, bytes] = self._file.schema_arrow.metadata or {}
         metadata = {**metadata, **(self._file.metadata.metadata or {})}
-        self.about: dict[str, Any] | None = json.loads(metadata[OURS]) if OURS in metadata else None
+        self.about = _about(metadata[OURS], self._chunks) if OURS in metadata else None
         self._columns = self._checked_columns()
-        self.dimension = self._dimension()
+        with _reading(self._chunks):
+            self.dimension = dimension_of(self._file, self._chunks)
         if self.about is not None:
             self._check_export(self.about)
 
@@ -112,11 +124,11 @@ class ParquetIndex:
     def _rows(self) -> Iterator[Row]:
         with _reading(self._chunks):
             for batch in self._file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=self._columns):
-                columns = [name for name in self._columns if name != "vector"]
-                vectors = _vectors(batch.column("vector"), self.dimension, self._chunks)
-                for row, vector in zip(batch.select(columns).to_pylist(), vectors, strict=True):
-                    row["vector"] = vector
-                    yield row
+                columns = fitting_columns(batch, self._chunks)
+                values = [column.to_pylist() for column in columns.values()]
+                vectors = vectors_of(batch.column("vector"), self.dimension, self._chunks)
+                for row in zip(*values, vectors, strict=True):
+                    yield dict(zip((*columns, "vector"), row, strict=True))
 
     def _whole(self, key: ItemKey, rows: list[Row]) -> WholeDocument:
         import numpy as np
@@ -133,15 +145,16 @@ class ParquetIndex:
             media_type=first.get("media_type") or "",
             sections=(),
             item=first.get("item") or key[1],
-            digest=first.get("digest") or "",
+            digest=first.get("digest") or (_digest_of(rows) if self.about is None else ""),
             reader=first.get("reader") or "",
-            metadata=_metadata(first.get("metadata"), self._chunks, key),
+            metadata=metadata_of(first.get("metadata"), self._chunks, key),
         )
         chunks = list(self._chunks_of(document, rows))
         vectors = np.array([row["vector"] for row in rows], dtype=np.float32).reshape(-1, self.dimension)
         if self.about is None:
             lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors = np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+            with np.errstate(invalid="ignore"):  # infinite ones are refused with the document's name
+                vectors = np.divide(vectors, lengths, out=vectors, where=lengths > 0)
         lexemes = tuple(row["lexemes"] for row in rows if row.get("lexemes") is not None)
         return WholeDocument(
             stored=EmbeddedDocument(
@@ -149,7 +162,7 @@ class ParquetIndex:
                 chunks=tuple(chunks),
                 vectors=vectors,
                 input_hashes=tuple(
-                    bytes.fromhex(row["input_hash"]) if row.get("input_hash") else input_hash(one.embed_input)
+                    hash_of(row, self._chunks) or input_hash(one.embed_input)
                     for row, one in zip(rows, chunks, strict=True)
                 ),
             ),
@@ -158,21 +171,20 @@ class ParquetIndex:
         )
 
     def _chunks_of(self, document: Document, rows: list[Row]) -> Iterator[Chunk]:
-        """Where a file does not say where a text stands, one stands behind the other."""
-        at = 0
+        """Without numbers or places, they stand one behind the other."""
+        after = 0
         for number, row in enumerate(rows):
             text = _text(row, "text", self._chunks)
             headings = tuple(row.get("headings") or ())
-            start = at if row.get("start") is None else row["start"]
-            end = start + len(text) if row.get("end") is None else row["end"]
-            at = end + 1
+            start, end = span_of(row, after, self._chunks)
+            after = end + 1
             yield Chunk(
-                ordinal=number if row.get("chunk") is None else row["chunk"],
+                ordinal=row["chunk"] if self.about is not None else number,
                 start=start,
                 end=end,
                 text=text,
                 embed_input=likely_input(document.path, document.title, headings, text),
-                tokens=row.get("tokens") or 0,
+                tokens=max(row.get("tokens") or 0, 0),
                 headings=headings,
                 line=row.get("line"),
                 page=row.get("page"),
@@ -188,22 +200,9 @@ class ParquetIndex:
                 where=str(self._chunks),
                 hint=f"the columns {', '.join(REQUIRED)} must be there, a row a chunk",
             )
+        if self.about is None:
+            names -= _OURS_ALONE
         return [name for name in (*OF_DOCUMENT, *OF_CHUNK, "vector") if name in names]
-
-    def _dimension(self) -> int:
-        arrow = pyarrow()
-        kind = self._file.schema_arrow.field("vector").type
-        if arrow.types.is_fixed_size_list(kind):
-            return int(kind.list_size)
-        if not (arrow.types.is_list(kind) or arrow.types.is_large_list(kind)):
-            raise MalformedDocument(
-                f"its column vector has the type {kind}, not a list", where=str(self._chunks)
-            )
-        with _reading(self._chunks):
-            for batch in self._file.iter_batches(batch_size=1, columns=["vector"]):
-                first = batch.column("vector")[0].as_py()
-                return len(first or ())
-        raise MalformedDocument("it has no row", where=str(self._chunks))
 
     def _check_export(self, about: Mapping[str, Any]) -> None:
         if about.get("version") != FILE_VERSION:
@@ -225,7 +224,7 @@ class ParquetIndex:
 def _opened(path: Path) -> Any:
     arrow = pyarrow()
     try:
-        return arrow.parquet.ParquetFile(path, pre_buffer=False)
+        return arrow.parquet.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             raise UsageError("there is no such file", where=str(path)) from None
@@ -244,7 +243,7 @@ class _reading:  # noqa: N801  # reads as a function
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, pyarrow().ArrowException | OSError):
+        if isinstance(error, pyarrow().ArrowException | OSError | UnicodeDecodeError):
             raise MalformedDocument(
                 f"it is damaged: {_first_line(error)}", where=str(self._path), hint="export or copy it again"
             ) from error
@@ -254,21 +253,6 @@ def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def _vectors(column: Any, dimension: int, path: Path) -> Any:
-    """A row each, of float32; zeros where there is none."""
-    import numpy as np
-
-    arrow = pyarrow()
-    made = np.zeros((len(column), dimension), dtype=np.float32)
-    there = np.array(column.is_valid().to_pylist(), dtype=bool)
-    valid = column.filter(arrow.array(there))
-    flat = valid.flatten()
-    if len(flat) != len(valid) * dimension or flat.null_count:
-        raise MalformedDocument(f"not every vector has {dimension} numbers", where=str(path))
-    made[there] = np.asarray(flat.to_numpy(zero_copy_only=False), dtype=np.float32).reshape(-1, dimension)
-    return made
-
-
 def _text(row: Row, name: str, path: Path) -> str:
     value = row[name]
     if not isinstance(value, str) or (name == "document" and not value):
@@ -276,17 +260,25 @@ def _text(row: Row, name: str, path: Path) -> str:
     return value
 
 
-def _metadata(value: Any, path: Path, key: ItemKey) -> dict[str, Any]:
-    if value is None or value == "":
-        return {}
-    found = value
-    if isinstance(value, str):
-        try:
-            found = json.loads(value)
-        except ValueError:
-            found = None
+def _digest_of(rows: list[Row]) -> str:
+    """Of a document whose file is not known: by its texts, and never that of a file's bytes."""
+    digest = hashlib.sha256(b"imported texts\0")
+    for row in rows:
+        digest.update((row["text"] or "").encode("utf-8") + b"\0")
+    return digest.hexdigest()
+
+
+def _about(text: bytes, path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
     if not isinstance(found, dict):
-        raise MalformedDocument("its metadata is no JSON object", where=f"{path}: {':'.join(key)}")
+        raise MalformedDocument(
+            f"its metadata under {OURS.decode()!r} is not what an export writes",
+            where=str(path),
+            hint="export the index again; or, if another program made the file, take that key out",
+        )
     return found
 
 

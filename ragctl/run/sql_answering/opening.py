@@ -58,7 +58,7 @@ def open_database(composition: Composition) -> Database:
         timeout_s=rank.timeout_seconds,
         lock_timeout_s=rank.lock_timeout_seconds,
         max_rows=rank.max_rows,
-        max_bytes=rank.max_bytes,
+        max_bytes=rank.max_result_bytes,
         max_cost=rank.max_cost,
     )
     if given.sqlite is not None:

@@ -59,7 +59,8 @@ def filled(workspace: Workspace) -> Workspace:
         workspace.write(path, text)
     (workspace.documents / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing")  # it fails: the ledger knows it
     workspace.spec(max_failures=9)
-    workspace.call("ingest")
+    called = workspace.call("ingest")
+    assert called.code == 0, called.err
     return workspace
 
 

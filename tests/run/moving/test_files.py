@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,9 @@ def test_somebody_else_s_file(filled: Workspace, tmp_path: Path) -> None:
     called = other.call("ask", "How hot is green tea?", "--where", "drink=true", "--format", "json")
     hit = called.json["hits"][0]
     assert (hit["document"], hit["text"], hit["page"]) == ("tea.md", TEXTS["tea.md"][0], 4)
+    doctor = other.call("doctor", "--format", "json")
+    assert [one for one in doctor.json["findings"] if not one["ok"]] == []
+    refused(other.call("ingest"), 4, "delete")  # the folder has none of these documents
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     refused(other.call("index", "import", str(path)), 4, "--replace")
     assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
@@ -156,11 +161,23 @@ def test_somebody_else_s_file(filled: Workspace, tmp_path: Path) -> None:
     ("columns", "code", "words"),
     [
         ({"document": ["a", "b", "a"]}, 3, "do not stand together"),
+        ({"document": ["a\0", "a\0", "c"]}, 3, "document has a NUL character"),
         ({"text": ["a", None, "c"]}, 3, "a row has no text"),
         ({"vector": [[1.0, 0.0]] * 3}, 5, "dimensions"),
-        ({"vector": ["a", "b", "c"]}, 3, "not a list"),
+        ({"vector": ["a", "b", "c"]}, 3, "not lists of numbers"),
+        ({"vector": [["a"] * 384] * 3}, 3, "not lists of numbers"),
+        ({"vector": [[1.0] * 384, [1.0] * 383, [1.0] * 385]}, 3, "not every vector has 384"),
+        ({"vector": [None] * 3}, 3, "not lists of numbers"),
         ({"vector": [[0.0] * 384] * 3}, 5, "is zero"),
+        ({"vector": [[math.inf] * 384] * 3}, 5, "is zero"),
         ({"metadata": ["[1]"] * 3}, 3, "no JSON object"),
+        ({"metadata": ['{"a": NaN}'] * 3}, 3, "no JSON object"),
+        ({"metadata": [{"at": datetime(2020, 1, 1)}] * 3}, 3, "dates as text"),
+        ({"metadata": ['{"a": "\\u0000"}'] * 3}, 3, "metadata has a NUL character"),
+        ({"headings": ["a", "b", "c"]}, 3, "its column headings has the type string"),
+        ({"page": [1.5, 2.0, 3.0]}, 3, "its column page has the type double"),
+        ({"start": [5, 9, 1], "end": [2, 12, 3]}, 3, "cannot stand from 5 to 2"),
+        ({"input_hash": ["aa", "bb", "cc"]}, 3, "64 hexadecimal digits"),
     ],
 )
 def test_somebody_else_s_file_that_does_not_do(
@@ -169,9 +186,30 @@ def test_somebody_else_s_file_that_does_not_do(
     path = tmp_path / "theirs.parquet"
     foreign(filled, path, **columns)
     called = Other(filled, f"{filled.name}-two").call("index", "import", str(path))
-    assert words in called.err, called.err
-    assert "Traceback" not in called.err
-    assert called.code != 0
+    refused(called, code, words)
+
+
+def test_somebody_else_s_types(filled: Workspace, tmp_path: Path) -> None:
+    """Ids that are numbers, metadata that is a struct, numbers that pandas made floats, other numbering."""
+    path = tmp_path / "theirs.parquet"
+    foreign(
+        filled, path, document=[7, 7, 8], title=[7, 7, 8], page=[4.0, 5.0, None], chunk=[1, 2, 3],
+        metadata=[{"drink": True}] * 3, lexemes=["'broken", "", None],
+    )  # fmt: skip
+    other = Other(filled, f"{filled.name}-two", ask={"query": {"mode": "lexical"}})
+    imported(other, path)
+    called = other.call("ask", "How hot is green tea?", "--where", "drink=true", "--format", "json")
+    hit = called.json["hits"][0]
+    assert (hit["document"], hit["text"], hit["page"]) == ("7", TEXTS["tea.md"][0], 4)
+
+
+def test_a_key_of_the_metadata_that_is_not_ours(filled: Workspace, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.parquet"
+    foreign(filled, path)
+    table = parquet.read_table(path)
+    parquet.write_table(table.replace_schema_metadata({"ragctl": "version two"}), path)
+    called = Other(filled, f"{filled.name}-two").call("index", "import", str(path))
+    refused(called, 3, "not what an export writes")
 
 
 def test_columns_that_are_missing(filled: Workspace, tmp_path: Path) -> None:
@@ -184,32 +222,47 @@ def test_columns_that_are_missing(filled: Workspace, tmp_path: Path) -> None:
 MEMORY = """
 import sys
 from ragctl.cli.main import main
-code = main(["index", sys.argv[1], sys.argv[2], sys.argv[3]])
+code = main(["index", *sys.argv[1:]])
 with open("/proc/self/status", encoding="ascii") as status:  # ru_maxrss has the parent's from before exec
     print(next(line.split()[1] for line in status if line.startswith("VmHWM")), file=sys.stderr)
 sys.exit(code)
 """
-ROWS, MOST_KB = 20_000, 400_000
+FEW, MANY = 5_000, 20_000  # the few are more than what is held at a time, a row group of 16 MB included
+MOST_KB = 30_000
+"""More than the few take, the many may take. Held as a whole they would take some 65,000."""
+QUICKLY = {"type": "pgvector", "hnsw": {"m": 4, "ef_construction": 8}}
+
+
+def drawn(path: Path, rows: int) -> None:
+    vectors = np.random.default_rng(1).standard_normal((rows, 384), dtype=np.float32)
+    flat = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(vectors.reshape(-1)), 384)
+    documents = [f"{number // 10:05}.md" for number in range(rows)]
+    texts = [f"Passage {number} of {documents[number]}. " + "." * 4_000 for number in range(rows)]
+    table = pyarrow.table({"document": documents, "text": texts, "vector": flat})
+    parquet.write_table(table, path, row_group_size=1_000)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_twenty_thousand_chunks_pass_in_bounded_memory(filled: Workspace, tmp_path: Path) -> None:
-    """30 MB of vectors and 20 MB of text, each several times over if they were held as a whole."""
-    draw = np.random.default_rng(1)
-    vectors = draw.standard_normal((ROWS, 384), dtype=np.float32)
-    flat = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(vectors.reshape(-1)), 384)
-    documents = [f"{number // 10:05}.md" for number in range(ROWS)]
-    texts = [
-        f"Passage {number} of {documents[number]}. " + "More words of it. " * 60 for number in range(ROWS)
-    ]
-    theirs = tmp_path / "theirs.parquet"
-    parquet.write_table(pyarrow.table({"document": documents, "text": texts, "vector": flat}), theirs)
-    other = Other(filled, f"{filled.name}-two")
-    for action, path in (("import", theirs), ("export", tmp_path / "ours.parquet")):
-        done = subprocess.run(
-            [sys.executable, "-c", MEMORY, str(other.path), action, str(path)],
-            capture_output=True, text=True, encoding="utf-8", timeout=200, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert int(done.stderr.split()[-1]) < MOST_KB, action
-    assert parquet.read_metadata(tmp_path / "ours.parquet").num_rows == ROWS
+    peaks: dict[int, dict[str, int]] = {}
+    for rows in (FEW, MANY):
+        theirs, ours = tmp_path / f"theirs{rows}.parquet", tmp_path / f"ours{rows}.parquet"
+        drawn(theirs, rows)
+        one = Other(filled, f"{filled.name}-{rows}", store=QUICKLY)
+        two = Other(filled, f"{filled.name}-{rows}-two", store=QUICKLY)
+        calls = {"import": [str(theirs)], "export": [str(ours)], "copy": ["--to", str(two.path)]}
+        peaks[rows] = {
+            action: peak_kb(str(one.path), action, *arguments) for action, arguments in calls.items()
+        }
+        assert parquet.read_metadata(ours).num_rows == rows
+    more = {action: peaks[MANY][action] - peaks[FEW][action] for action in peaks[FEW]}
+    assert max(more.values()) < MOST_KB, peaks
+
+
+def peak_kb(*arguments: str) -> int:
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, *arguments],
+        capture_output=True, text=True, encoding="utf-8", timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return int(done.stderr.split()[-1])
