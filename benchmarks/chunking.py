@@ -32,7 +32,8 @@ def documents(kind: str, megabytes: float) -> list[Document]:
     texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))]
     whole = "\n\n".join(texts)
     if kind == "prose":
-        whole = re.sub(r"```.*?```|^\|.*$|^#+ .*$", "", whole, flags=re.DOTALL | re.MULTILINE)
+        whole = re.sub(r"```.*?```", "", whole, flags=re.DOTALL)
+        whole = re.sub(r"^(\||#).*$", "", whole, flags=re.MULTILINE)
         whole = re.sub(r"[`*\[\]]", "", whole)
     name = "a.md" if kind == "markdown" else "a.txt"
     made, size = [], 0
@@ -80,9 +81,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--megabytes", type=float, default=2.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--kind", choices=("markdown", "prose"), action="append")
     given = parser.parse_args()
     tokenizer = LocalTokenizer(find_files(known_model("all-MiniLM-L6-v2")))
-    for kind in ("markdown", "prose"):
+    for kind in given.kind or ("markdown", "prose"):
         some = documents(kind, given.megabytes)
         size = sum(len(one.text.encode("utf-8")) for one in some) / 1e6
         sides = {f"ragctl {name}": ours(name, tokenizer) for name in SPLITTERS}
