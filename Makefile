@@ -16,7 +16,7 @@ WORKERS ?= 2
 FILES   ?= ../shared/data/files
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval bench-ingest bench-ask bench-search-sizes bench-ask-batch bench-ask-ablation bench-sql bench-store bench-chunking bench-readers bench-files bench-reader-throughput fuzz-readers bench-gpu bench-providers test-weaviate weaviate-up chaos wheel clean
+.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval bench-ingest bench-ask bench-search-sizes bench-ask-batch bench-ask-ablation bench-sql bench-store bench-chunking bench-large-texts bench-readers bench-files bench-reader-throughput fuzz-readers bench-gpu bench-providers test-weaviate weaviate-up chaos wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 14
@@ -123,6 +123,9 @@ bench-search-sizes: setup ## Search in 1,000 to 100,000 chunks: build, size, spe
 
 bench-store: setup ## Writing to pgvector and searching it beside other libraries; OWN=1: ragctl alone, ten rounds of changes
 	$(BIN)/python benchmarks/$(if $(OWN),store_growth.py,store_writers.py) $(STORE_OPTIONS)
+
+bench-large-texts: setup ## A gigabyte of CSV, JSON Lines and log: seconds and memory
+	$(BIN)/python benchmarks/large_texts.py
 
 bench-chunking: setup ## Splitters beside langchain's: MB/s with token counts
 	$(BIN)/python benchmarks/chunking.py

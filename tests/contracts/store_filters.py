@@ -172,7 +172,11 @@ class Filters:
         store.optimize()
         return store
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
     @given(st.lists(CONDITIONS, min_size=1, max_size=3), st.sampled_from([1, 7, 1_000]))
     def test_what_is_found_fulfils_the_conditions_and_what_fulfils_them_is_found(
         self, filled: StoreUnderTest, where: list[Condition], k: int

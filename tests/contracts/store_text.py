@@ -40,7 +40,11 @@ class AnyText:
         assert store.delete([(short, short)]) == 2
         assert store.documents() == {("docs", "plain")}
 
-    @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=30,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
     @given(
         texts=st.lists(st.text(STORABLE), max_size=4),
         headings=st.lists(st.text(STORABLE)),

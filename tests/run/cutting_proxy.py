@@ -77,6 +77,8 @@ class CuttingProxy:
             while data := one.recv(_READ):
                 cut = watched and not self._cut.happened.is_set() and self._cut.after(data)
                 if cut:
+                    if self._lasting:  # it must not come back before that is noted
+                        self._cut.happened.set()
                     # The client is cut off first, so that no answer to these bytes can reach it.
                     _reset(one)
                 other.sendall(data)

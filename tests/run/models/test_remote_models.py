@@ -211,7 +211,11 @@ def test_a_server_that_costs_nothing_needs_no_consent(filled: Workspace) -> None
         assert (report["counts"]["embedded"], report["usage"]["cost_usd"]) == (3, 0.0)
 
 
-def test_the_run_stops_before_it_would_cost_more_and_goes_on_with_more(filled: Workspace) -> None:
+def test_the_run_stops_before_it_would_cost_more_and_goes_on_with_more(
+    filled: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Otherwise all texts may be ready at once, for one request that costs too much by itself.
+    monkeypatch.setattr("ragctl.providers.openai.embedder.INPUTS_A_REQUEST", 8)
     for number in range(60):
         filled.write(f"more/{number}.md", f"# Number {number}\n\n" + f"This is text {number}. " * 40)
     with ModelServer(key=KEY) as server:
