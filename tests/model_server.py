@@ -158,6 +158,10 @@ class ModelServer:
         with self._lock:
             self.texts_embedded.update(texts)
 
+    def taken_back(self, texts: Sequence[str]) -> None:
+        with self._lock:
+            self.texts_embedded -= Counter(texts)
+
 
 class _Listener(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
@@ -254,11 +258,21 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(answer, Streamed):
             self._send_stream(answer, fault)
         elif isinstance(answer, Embedded):
-            self._send(200, answer.body, fault=fault)
-            if fault is None or fault.kind in ("drip", "shuffled", "stream_error"):
-                owner.sent(answer.texts)
+            self._send_vectors(answer, fault)
         else:
             self._send(200, answer, fault=fault)
+
+    def _send_vectors(self, answer: Embedded, fault: Fault | None) -> None:
+        """Counted before they go out: whoever has them may look at once. What does not go out is taken back."""
+        counted = fault is None or fault.kind in ("drip", "shuffled", "stream_error")
+        if counted:
+            self.server.owner.sent(answer.texts)
+        try:
+            self._send(200, answer.body, fault=fault)
+        except (OSError, _HangUp):
+            if counted:
+                self.server.owner.taken_back(answer.texts)
+            raise
 
     def _model(self, request: Request) -> Embedded | Streamed | dict[str, Any]:
         answers = self.server.owner.answers

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from ragctl.state.migrations import MIGRATIONS, SCHEMA, migrate, schema_version
+from ragctl.state.migrations import MIGRATIONS, SCHEMA, lock_migrations, migrate, schema_version
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -40,6 +40,16 @@ def state_tables(version: int = len(MIGRATIONS)) -> list[str]:
 
 def missing_tables(connection: Connection[Any], schema: str = SCHEMA) -> list[str]:
     """Tables that the state must have and has not; none if there is no state at all."""
+    if not _seen_missing(connection, schema):
+        return []
+    # Another process may have made them between one look and the next: seen again when it is done.
+    with connection.transaction():
+        lock_migrations(connection)
+        return _seen_missing(connection, schema)
+
+
+def _seen_missing(connection: Connection[Any], schema: str) -> list[str]:
+    """Several looks, which see different moments while another process makes the tables."""
     state = _State(connection, schema)
     there = state.there()
     version = schema_version(connection, schema)

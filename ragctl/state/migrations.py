@@ -251,7 +251,7 @@ def migrate(connection: Connection[Any], schema: str = SCHEMA) -> None:
         return
     _refuse_newer(version)
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
+        lock_migrations(connection)
         version = schema_version(connection, schema)  # another process may have done it meanwhile
         _refuse_newer(version)
         if version == 0:
@@ -262,6 +262,11 @@ def migrate(connection: Connection[Any], schema: str = SCHEMA) -> None:
             connection.execute(in_schema(statements, schema))
         set_version = f"UPDATE ragctl.schema_version SET version = {len(MIGRATIONS)}"
         connection.execute(in_schema(set_version, schema))
+
+
+def lock_migrations(connection: Connection[Any]) -> None:
+    """Waits until no other process makes the state's tables; none does until this transaction ends."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
 
 
 def _refuse_newer(version: int) -> None:
