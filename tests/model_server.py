@@ -263,7 +263,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, answer, fault=fault)
 
     def _send_vectors(self, answer: Embedded, fault: Fault | None) -> None:
-        """Counted before they go out: whoever has them may look at once. What does not go out is taken back."""
+        """Counted before they go out, as whoever has them may look at once, and taken back if they do not."""
         counted = fault is None or fault.kind in ("drip", "shuffled", "stream_error")
         if counted:
             self.server.owner.sent(answer.texts)
