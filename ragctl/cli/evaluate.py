@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -38,7 +39,8 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help='JSON Lines: {"id", "question"} and "documents", "quotes" or "answers"; or BEIR\'s queries.',
+            help='JSON Lines: {"id", "question"} and "documents", "quotes" or "answers"; or BEIR\'s queries. '
+            'With ask.type: sql {"question", "sql"}, or CSV.',
             show_default=False,
         ),
     ] = None,
@@ -111,7 +113,6 @@ def evaluate(
 ) -> None:
     """Ask the questions of a file, measure what is found and answered, and keep the result."""
     from ragctl.evaluate.gates import read_gate
-    from ragctl.evaluate.question_files import read_questions
 
     if action is not None:
         if action != "make" or queries is not None or out is None:
@@ -126,24 +127,76 @@ def evaluate(
     if (max_drop is None) != (baseline is None):
         raise UsageError("--baseline and --max-drop go together")
     gates = [read_gate(one) for one in gate or ()]
-    questions = read_questions(queries, qrels)
-    # What was found for the same question before would make every figure look better than it is.
-    loaded = load(spec, [*(overrides or ()), "ask.cache=false"])
+    loaded = load(spec, overrides, of_documents=False)
+    options = _Options(parallel, max_cost, baseline)
+    if loaded.spec.asks_database:
+        _refuse_of_documents(loaded, {"--qrels": qrels, "--metric": metrics})
+        result, before, composition = _statements(loaded, queries, options)
+    else:
+        # What was found for the same question before would make every figure look better than it is.
+        loaded = load(spec, [*(overrides or ()), "ask.cache=false"])
+        result, before, composition = _documents(loaded, queries, qrels, metrics or (), options)
+    found = _verdicts(result, gates, before, max_drop)
+    _print(result, found, output)
+    _end(result, found, composition)
 
+
+class _Options(NamedTuple):
+    parallel: int
+    max_cost_usd: float | None
+    baseline: str | None
+
+
+_Measured = tuple[dict[str, Any], dict[str, Any] | None, "Composition"]
+"""A result, the one that it is compared with, and what both were made with."""
+
+
+def _refuse_of_documents(loaded: LoadedSpec, options: Mapping[str, object]) -> None:
+    for option, value in options.items():
+        if value:
+            raise UsageError(
+                f"{option} is for documents, and this spec asks a database", where=loaded.where("ask.type")
+            )
+
+
+def _documents(
+    loaded: LoadedSpec, queries: Path, qrels: Path | None, metrics: Sequence[str], options: _Options
+) -> _Measured:
+    from ragctl.evaluate.question_files import read_questions
     from ragctl.run.composition import Composition
     from ragctl.run.evaluating.evaluation import Evaluated, evaluate
     from ragctl.run.evaluating.kept import kept_result
 
-    wanted = Evaluated(questions, queries, qrels, metrics or ())
-    with Composition(loaded) as composition:
-        before = kept_result(composition, baseline) if baseline is not None else None
-        with _Progress(len(questions.questions)) as progress:
-            result = evaluate(
-                composition, wanted, parallel=parallel, max_cost_usd=max_cost, on_question=progress.done
-            )
-        found = _verdicts(result, gates, before, max_drop)
-        _print(result, found, output)
-    _end(result, found, composition)
+    questions = read_questions(queries, qrels)
+    wanted = Evaluated(questions, queries, qrels, metrics)
+    with Composition(loaded) as composition, _Progress(len(questions.questions)) as progress:
+        before = None if options.baseline is None else kept_result(composition, options.baseline)
+        result = evaluate(
+            composition,
+            wanted,
+            parallel=options.parallel,
+            max_cost_usd=options.max_cost_usd,
+            on_question=progress.done,
+        )
+    return result, before, composition
+
+
+def _statements(loaded: LoadedSpec, queries: Path, options: _Options) -> _Measured:
+    from ragctl.run.composition import Composition
+    from ragctl.run.evaluating.kept import kept_result
+    from ragctl.run.evaluating.sql_evaluation import evaluate_sql, read_pairs
+
+    wanted = read_pairs(queries)
+    with Composition(loaded) as composition, _Progress(len(wanted.pairs)) as progress:
+        before = None if options.baseline is None else kept_result(composition, options.baseline)
+        result = evaluate_sql(
+            composition,
+            wanted,
+            parallel=options.parallel,
+            max_cost_usd=options.max_cost_usd,
+            on_question=progress.done,
+        )
+    return result, before, composition
 
 
 def _make(

@@ -36,8 +36,14 @@ def print_result(result: dict[str, Any], verdicts: Sequence[Verdict]) -> None:
         console.print(line, soft_wrap=True)
     for one in result["failures"][:_WORST]:
         console.print(f"failed: {one_line(one['id'])}: {one_line(one['message'])}", soft_wrap=True)
+    excluded = result.get("excluded", [])
+    for one in excluded[:_WORST]:
+        console.print(
+            f"not asked: {one_line(one['id'])}: its own statement fails: {one_line(one['message'])}",
+            soft_wrap=True,
+        )
     left_out = result["judgements"]["left_out"]
-    if left_out:
+    if left_out and not excluded:
         console.print(f"{counted(left_out, 'question')} of which nothing is known left out")
     for verdict in verdicts:
         measured = "not measured" if verdict.measured is None else f"{verdict.measured:.4f}"

@@ -95,7 +95,7 @@ def _results(
     from ragctl.run.composition import Composition
     from ragctl.run.evaluating.kept import kept_result
 
-    with Composition(load(spec, overrides)) as composition:
+    with Composition(load(spec, overrides, of_documents=False)) as composition:
         return [kept_result(composition, name) for name in runs or ["last"]]
 
 

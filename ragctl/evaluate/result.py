@@ -25,7 +25,7 @@ class Outcome:
     Attributes:
         hits: best first.
         answer: None where no model answers.
-        ms: from the question to its result.
+        ms: from the question to its result; 0: it failed.
         cost_usd: None where a price is unknown.
         judged: metrics that a model gave, by name.
     """
@@ -117,6 +117,6 @@ def _answer_metrics(one: Outcome) -> dict[str, float]:
 
 
 def _quantile(outcomes: Sequence[Outcome], share: float) -> float | None:
-    """The nearest rank, in milliseconds; None without questions."""
-    took = sorted(one.ms for one in outcomes)
+    """The nearest rank, in milliseconds, of questions that did not fail; None without any."""
+    took = sorted(one.ms for one in outcomes if one.ms)
     return round(took[min(len(took) - 1, int(share * len(took)))], 3) if took else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,13 @@ class Pair:
     Attributes:
         gold: statements any of which is right; none if the database does not hold the answer.
         ordered: the rows' order counts.
+        id: its name; empty if it has none.
     """
 
     question: str
     gold: tuple[str, ...]
     ordered: bool = False
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +121,13 @@ def gold_results(
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """A user's own questions: JSON lines or CSV with `question`, `sql` and maybe `ordered`.
+    """A user's own questions: JSON lines or CSV with `question`, `sql` and maybe `ordered` and `id`.
 
     In JSON, `sql` is a statement, a list of statements any of which is right, or null for a question that the
     database cannot answer; in CSV one statement, or nothing. `ordered`: true, or 1, yes, true in CSV.
 
     Raises:
-        UsageError: it cannot be read, or a line is none of these.
+        UsageError: it cannot be read, a line is none of these, or two have the same id.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -134,6 +137,9 @@ def read_pairs(path: Path) -> list[Pair]:
     pairs = [_pair(row, f"{path}:{line}") for line, row in rows]
     if not pairs:
         raise UsageError("the file has no questions", where=str(path))
+    twice = [name for name, count in Counter(one.id for one in pairs if one.id).items() if count > 1]
+    if twice:
+        raise UsageError(f"several questions have the id {twice[0]!r}", where=str(path))
     return pairs
 
 
@@ -161,9 +167,10 @@ def _pair(row: Mapping[str, Any], where: str) -> Pair:
     question, gold = row.get("question"), row.get("sql")
     if not isinstance(question, str) or not question.strip():
         raise UsageError("it has no question", where=where, hint='{"question": "...", "sql": "SELECT ..."}')
+    identity = str(row.get("id") or "")
     if gold is None or gold == "":
-        return Pair(question, ())
+        return Pair(question, (), id=identity)
     statements = [gold] if isinstance(gold, str) else gold
     if not isinstance(statements, list) or not all(isinstance(one, str) and one for one in statements):
         raise UsageError("its sql is neither a statement nor a list of statements", where=where)
-    return Pair(question, tuple(statements), row.get("ordered") is True)
+    return Pair(question, tuple(statements), row.get("ordered") is True, identity)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,20 +13,16 @@ from ragctl.evaluate.judgements import Question, QuestionSet
 from ragctl.evaluate.metrics import DEFAULTS, checked_metrics, depth_of
 from ragctl.evaluate.result import SCHEMA_VERSION, Outcome, measured
 from ragctl.run.answering.ask import Asker
-from ragctl.run.answering.ask_run import AskRun
 from ragctl.run.answering.asked import AskResult, Unanswered
 from ragctl.run.answering.batch import answer_each
 from ragctl.run.answering.context import Context
 from ragctl.run.database_errors import database_errors
+from ragctl.run.evaluating.eval_run import EvalRun, cost_of, failure_json, file_json, provenance
 from ragctl.run.evaluating.judging import JUDGED_METRICS, Judge, JudgedAnswers
-from ragctl.run.usage import total_usage
-from ragctl.state.evaluations import keep_questions
 from ragctl.state.runs import RunRow, Runs
 
 if TYPE_CHECKING:
     from ragctl.run.composition import Composition
-
-COMMAND = "eval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +43,6 @@ class Evaluated:
     name: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     spec_diff: Sequence[tuple[str, Any, Any]] = ()
-
-
-class EvalRun(AskRun):
-    """As a run of many questions; its record holds the result besides, but for the single questions.
-
-    Attributes:
-        result: set before it ends.
-    """
-
-    command = COMMAND
-    result: Mapping[str, Any] | None = None
-
-    def judging(self, judge: Judge, answers: Sequence[AskResult | None]) -> JudgedAnswers:
-        """What a model says of the answers; its cost is the run's, and no question's."""
-        judged = judge.judged(answers)
-        self._add({"judge": judged.usage})
-        return judged
-
-    def more_record(self) -> dict[str, Any]:
-        if self.result is None:
-            return {}
-        kept = {key: value for key, value in self.result.items() if key != "per_question"}
-        keep_questions(self._composition.connect(), self.id, self.result["per_question"])
-        return {"evaluation": kept}
 
 
 def evaluate(
@@ -110,7 +80,7 @@ def evaluate(
         results = run.counting(answer_each(asker, texts, parallel=parallel))
         for done, (question, result) in enumerate(zip(questions, results, strict=True), start=1):
             if isinstance(result, Unanswered):
-                failures.append(_failure(question.id, result))
+                failures.append(failure_json(question.id, result))
             answers.append(None if isinstance(result, Unanswered) else result)
             on_question(done)
         judged = None if judge is None else run.judging(judge, answers)
@@ -130,7 +100,9 @@ def evaluate(
             **_labelled(measured(outcomes, metrics), judged),
             "failures": failures,
             "index_facts": _index_facts(composition, asker),
-            "provenance": _provenance(composition, asker),
+            "provenance": provenance(
+                composition, recipe=asker.generation.recipe, embedder=asker.generation.embedder
+            ),
         }
         run.result = result_json
     return result_json
@@ -164,10 +136,7 @@ def _judge(context: Context, *, limited: bool) -> Judge | None:
 def _outcome(question: Question, result: AskResult | None, judged: Mapping[str, float]) -> Outcome:
     if result is None:  # It found nothing: leaving it out would make the mean better.
         return Outcome(question, (), None, 0.0, None, {})
-    cost = total_usage(result.stages).cost_usd
-    if cost is not None and result.usage.cost_usd is None:
-        cost = None
-    return Outcome(question, result.hits, result.answer, result.timings["total_ms"], cost, judged)
+    return Outcome(question, result.hits, result.answer, result.timings["total_ms"], cost_of(result), judged)
 
 
 def _labelled(found: dict[str, Any], judged: JudgedAnswers | None) -> dict[str, Any]:
@@ -180,33 +149,15 @@ def _labelled(found: dict[str, Any], judged: JudgedAnswers | None) -> dict[str, 
     return {**found, "judge": judged.as_json()}
 
 
-def _failure(identity: str, result: Unanswered) -> dict[str, Any]:
-    error = result.error
-    return {
-        "id": identity,
-        "question": result.question,
-        "stage": error.where or "ask",
-        "message": error.message,
-    }
-
-
 def _files(wanted: Evaluated) -> dict[str, Any]:
-    count = len(wanted.questions.questions)
-    judgements = wanted.qrels or wanted.queries
     return {
-        "queries": {"path": wanted.queries.name, "sha256": _sha256(wanted.queries), "count": count},
+        "queries": {**file_json(wanted.queries), "count": len(wanted.questions.questions)},
         "judgements": {
-            "path": judgements.name,
-            "sha256": _sha256(judgements),
+            **file_json(wanted.qrels or wanted.queries),
             "level": wanted.questions.level,
             "left_out": len(wanted.questions.left_out),
         },
     }
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _index_facts(composition: Composition, asker: Asker) -> dict[str, Any]:
@@ -232,15 +183,3 @@ def _ingests(runs: Sequence[RunRow], generation: int) -> Iterator[RunRow]:
     for one in runs:
         if one.command == "ingest" and one.record.get("generation") == generation and "counts" in one.record:
             yield one
-
-
-def _provenance(composition: Composition, asker: Asker) -> dict[str, Any]:
-    from ragctl import __version__
-
-    return {
-        "recipe": asker.generation.recipe,
-        "embedder": asker.generation.embedder,
-        "spec_digest": composition.loaded.digest,
-        "versions": {"ragctl": __version__},
-        "python": platform.python_version(),
-    }

@@ -8,7 +8,7 @@ from typing import Any
 from ragctl.errors import UsageError
 from ragctl.run.composition import Composition
 from ragctl.run.database_errors import database_errors
-from ragctl.run.evaluating.evaluation import COMMAND
+from ragctl.run.evaluating.eval_run import COMMAND
 from ragctl.state.evaluations import questions_of
 from ragctl.state.runs import RunRow, Runs
 

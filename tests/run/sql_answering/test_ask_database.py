@@ -5,45 +5,21 @@ from __future__ import annotations
 import json
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
 from own_server import OwnServer
 from sql.conftest import shop_server as shop_server
-from sql.shop import READER, fill_sqlite, sqlite_digest
+from sql.shop import READER, sqlite_digest
+from sql.shop_spec import Shop
 from sql.sql_script import SqlScript, block, chat
 
 from model_server import ModelServer
-from workspace import Called, Workspace, call
+from workspace import Workspace
 
 QUESTION = "How many customers has each country?"
 GOOD = block("SELECT country, count(*) AS n FROM customer GROUP BY country ORDER BY country")
 REWORDED = "1. Buyers by country?\n2. The number of clients for each country?"
 SENTENCE = json.dumps({"candidate": 1, "sentence": "Each of the 5 countries has 1 customer."})
-
-
-class Shop:
-    """A spec over the shop's database, and ways to ask it."""
-
-    def __init__(self, base: Path, name: str) -> None:
-        self.base, self.name = base, name
-        self.spec, self.file = base / f"{name}.yaml", base / f"{name}.db"
-        connection = sqlite3.connect(self.file)
-        fill_sqlite(connection)
-        connection.close()
-
-    def asks(self, server: ModelServer, **ask: Any) -> None:
-        given = {"type": "sql", "database": {"sqlite": self.file.name}, "query": chat(server), **ask}
-        self.spec.write_text(json.dumps({"name": self.name, "ask": given}), encoding="utf-8")
-
-    def call(self, *arguments: str, command: str = "ask") -> Called:
-        return call(command, str(self.spec), *arguments)
-
-
-@pytest.fixture
-def shop(workspace: Workspace) -> Shop:
-    """Beside the session's embedded server, so that runs can be recorded."""
-    return Shop(workspace.base, f"{workspace.name}_sql")
 
 
 def test_an_answer_for_people_and_for_programs(shop: Shop) -> None:
