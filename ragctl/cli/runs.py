@@ -84,6 +84,14 @@ def runs(
             show_default=False,
         ),
     ] = None,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URI",
+            help="With export: send them to this MLflow server instead, as MLFLOW_TRACKING_URI takes it.",
+            show_default=False,
+        ),
+    ] = None,
     output: FormatOption = Format.TABLE,
     overrides: SetOption = None,
 ) -> None:
@@ -91,7 +99,7 @@ def runs(
     names = run or []
     chosen = _action(action)
     _check_call(chosen, names, last)
-    _check_options(chosen, metric, out)
+    _check_options(chosen, metric, out, mlflow)
     loaded = load(spec, overrides, of_documents=False)
     if chosen is Action.LIST:
         _list(loaded, last, output)
@@ -102,7 +110,7 @@ def runs(
     elif chosen is Action.COMPARE:
         _compare(loaded, names, metric, output)
     elif chosen is Action.EXPORT:
-        _export(loaded, names, out)
+        _export(loaded, names, out, mlflow)
     else:
         _abandon(loaded, names[0], output)
 
@@ -129,11 +137,13 @@ def _check_call(action: Action, names: list[str], last: int | None) -> None:
         raise UsageError("--last goes with list")
 
 
-def _check_options(action: Action, metric: str | None, out: Path | None) -> None:
+def _check_options(action: Action, metric: str | None, out: Path | None, mlflow: str | None) -> None:
     if metric is not None and action is not Action.COMPARE:
         raise UsageError("--metric goes with compare")
     if out is not None and action is not Action.EXPORT:
         raise UsageError("--out goes with export")
+    if mlflow is not None and (action is not Action.EXPORT or out is not None):
+        raise UsageError("--mlflow goes with export, and without --out")
 
 
 def _list(loaded: LoadedSpec, last: int | None, output: Format) -> None:
@@ -186,12 +196,19 @@ def _compare(loaded: LoadedSpec, names: list[str], metric: str | None, output: F
         print_comparison(comparison, facts)
 
 
-def _export(loaded: LoadedSpec, names: list[str], out: Path | None) -> None:
+def _export(loaded: LoadedSpec, names: list[str], out: Path | None, mlflow: str | None) -> None:
+    from ragctl.cli.output import counted, talk
     from ragctl.run.composition import Composition
     from ragctl.run.evaluating.exported import export_evaluations
+    from ragctl.run.evaluating.tracking import track_evaluations
 
     with Composition(loaded) as composition:
-        export_evaluations(composition, names, out)
+        if mlflow is None:
+            export_evaluations(composition, names, out)
+            return
+        sent, there = track_evaluations(composition, names, mlflow)
+    before = f", {there:,} were there already" if there else ""
+    talk(f"{counted(sent, 'evaluation')} sent to MLflow's experiment {composition.index!r}{before}")
 
 
 def _abandon(loaded: LoadedSpec, name: str, output: Format) -> None:

@@ -28,11 +28,7 @@ def export_evaluations(composition: Composition, names: Sequence[str], out: Path
     """
     if out is not None and out.suffix.lower() not in (".csv", ".parquet"):
         raise UsageError(f"{out.name} is neither .csv nor .parquet", where=str(out))
-    if names:
-        results = [kept_result(composition, name) for name in names]
-    else:
-        results = [in_order(one.record["evaluation"]) for one in reversed(kept_evaluations(composition))]
-    rows = [row_of(one) for one in results]
+    rows = [row_of(one) for one in chosen_results(composition, names)]
     if out is None:
         _write_csv(rows, sys.stdout)
         return
@@ -45,6 +41,18 @@ def export_evaluations(composition: Composition, names: Sequence[str], out: Path
             _write_parquet(rows, out)
     except OSError as error:
         raise UsageError(f"it cannot be written: {error.strerror or error}", where=str(out)) from None
+
+
+def chosen_results(composition: Composition, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Those of the runs named, or of all evaluations, oldest first.
+
+    Raises:
+        UsageError: there is no such evaluation.
+        NothingPublished: no ingest has run here yet.
+    """
+    if names:
+        return [kept_result(composition, name) for name in names]
+    return [in_order(one.record["evaluation"]) for one in reversed(kept_evaluations(composition))]
 
 
 def row_of(result: Mapping[str, Any]) -> dict[str, Any]:
