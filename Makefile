@@ -11,7 +11,7 @@ DEMO   := examples/quickstart/quickstart.yaml
 AIRFLOW     := .venv-airflow
 AIRFLOW_PIP := $(AIRFLOW)/bin/python -m pip --disable-pip-version-check --quiet
 # Processes that share the tests out. Each has a database server and the model, and grows to 1.1 GB.
-WORKERS ?= 2
+WORKERS ?= 3
 # Files that others made, healthy and broken, which are no part of the project.
 FILES   ?= ../shared/data/files
 
@@ -57,7 +57,7 @@ lint: setup ## Check style with ruff
 types: setup ## Check types with mypy, strictly
 	$(BIN)/mypy
 
-unit: setup ## Run the tests alone, but for those on Airflow, in WORKERS=2 processes, a file at a time
+unit: setup ## Run the tests alone, but for those on Airflow, in WORKERS=3 processes, a file at a time
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 airflow-env: $(AIRFLOW)/.ready ## Make the environment with Airflow in .venv-airflow, and stop there

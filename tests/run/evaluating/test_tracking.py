@@ -1,6 +1,6 @@
 """`ragctl runs export --mlflow`: MLflow's own client, by default on its store of files.
 
-RAGCTL_TEST_MLFLOW_URI names a server to test with instead: `mlflow server` makes one.
+RAGCTL_TEST_MLFLOW_URI names a fresh server to test with instead: `mlflow server` makes one.
 """
 
 from __future__ import annotations
