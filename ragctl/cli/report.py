@@ -94,9 +94,10 @@ def _results(
     assert spec is not None
     from ragctl.run.composition import Composition
     from ragctl.run.evaluating.kept import kept_result
+    from ragctl.run.experimenting.outcome import named_runs
 
     with Composition(load(spec, overrides, of_documents=False)) as composition:
-        return [kept_result(composition, name) for name in runs or ["last"]]
+        return [kept_result(composition, name) for name in named_runs(composition, runs or ["last"])]
 
 
 def _read(file: Path) -> dict[str, Any]:

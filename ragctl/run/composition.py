@@ -35,6 +35,7 @@ class Composition(Connections):
         environment: where the spec's names of environment variables are looked up; the process's own
             environment if None.
         reselect: with `provider: auto`, choose anew, whatever the lock pins.
+        generation: number of the generation that is asked instead of the active one.
 
     Attributes:
         tell: told of what goes on while models are asked, such as requests that are repeated.
@@ -42,10 +43,16 @@ class Composition(Connections):
     """
 
     def __init__(
-        self, loaded: LoadedSpec, environment: Mapping[str, str] | None = None, *, reselect: bool = False
+        self,
+        loaded: LoadedSpec,
+        environment: Mapping[str, str] | None = None,
+        *,
+        reselect: bool = False,
+        generation: int | None = None,
     ) -> None:
         super().__init__(loaded, os.environ if environment is None else environment)
         self.reselect = reselect
+        self._asked_generation = generation
         self.tell: Callable[[str], None] = lambda text: None
         self.budget = RunBudget(self.beside)
 
@@ -199,7 +206,11 @@ class Composition(Connections):
             NothingPublished: there is none.
         """
         self.connect_to_existing()
-        active = self.generations().active()
+        if self._asked_generation is not None:
+            every = self.generations().all()
+            active = next((one for one in every if one.number == self._asked_generation), None)
+        else:
+            active = self.generations().active()
         if active is None:
             raise self.nothing_published()
         return active

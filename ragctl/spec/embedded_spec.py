@@ -44,7 +44,7 @@ def load_embedded(
     path, base = Path(path), Path(path).parent.resolve()
     positions = Positions(Place(0, 0, 0, f"the spec in the DAG, exported from {path}"))
     try:
-        spec = validated(Plain(_plain(content, (), positions), positions), base)
+        spec = validated(Plain(plain_of_json(content, (), positions), positions), base)
     except MistakeFound as found:
         error = spec_error([found.mistake])
         raise SpecError(error.message, where=error.where, hint=_HINT, mistakes=error.mistakes) from None
@@ -90,14 +90,14 @@ def lock_to_embed(loaded: LoadedSpec) -> dict[str, Any] | None:
 
 def _lock(content: Mapping[str, Any], origin: str) -> Lock:
     try:
-        data = _plain(content, (), Positions(Place(0, 0, 0, origin)))
+        data = plain_of_json(content, (), Positions(Place(0, 0, 0, origin)))
     except MistakeFound as found:
         text = f"the lock cannot be read: {found.mistake.sentence}"
         raise LockBroken(text, where=origin, hint=_HINT) from None
     return parse_lock(data, origin, _HINT)
 
 
-def _plain(value: Any, path: KeyPath, positions: Positions) -> Value:
+def plain_of_json(value: Any, path: KeyPath, positions: Positions) -> Value:
     """JSON values as those of a spec file: lists become tuples.
 
     Raises:
@@ -106,7 +106,7 @@ def _plain(value: Any, path: KeyPath, positions: Positions) -> Value:
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, list | tuple):
-        return tuple(_plain(one, (*path, number), positions) for number, one in enumerate(value))
+        return tuple(plain_of_json(one, (*path, number), positions) for number, one in enumerate(value))
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _plain(one, (*path, key), positions) for key, one in value.items()}
+        return {key: plain_of_json(one, (*path, key), positions) for key, one in value.items()}
     raise MistakeFound(Mistake(positions.value(path), path, "holds what is no JSON value"))

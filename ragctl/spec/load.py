@@ -75,18 +75,26 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> LoadedSpec:
         SpecError: with every mistake of the file and of the overrides.
     """
     path = Path(path)
+    plain, digest = read_overridden(path, overrides)
+    base = path.parent.resolve()
+    spec = validated(plain, base)
+    return LoadedSpec(path, base, digest, tuple(overrides), resolved(spec, base), plain.positions)
+
+
+def read_overridden(path: Path, overrides: Sequence[str]) -> tuple[Plain, str]:
+    """What the file and the overrides say together, not validated; and the SHA-256 of the file's bytes.
+
+    Raises:
+        SpecError: nothing can be made of the file.
+    """
     try:
         data = read_spec_bytes(path)
-        text = decode(data, str(path))
-        plain = _read(text, str(path))
+        plain = _read(decode(data, str(path)), str(path))
     except MistakeFound as found:
         raise spec_error([found.mistake]) from None
     for number, one in enumerate(overrides):
         override(plain, one, number)
-    base = path.parent.resolve()
-    spec = validated(plain, base)
-    digest = hashlib.sha256(data).hexdigest()
-    return LoadedSpec(path, base, digest, tuple(overrides), resolved(spec, base), plain.positions)
+    return plain, hashlib.sha256(data).hexdigest()
 
 
 def _read(text: str, origin: str) -> Plain:

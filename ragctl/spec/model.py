@@ -16,6 +16,7 @@ from ragctl.spec.ask_settings import AskSettings
 from ragctl.spec.chunk_settings import ChunkSettings
 from ragctl.spec.embed_settings import AutoEmbedder, EmbedSettings, LocalEmbedder
 from ragctl.spec.eval_settings import EvalSettings
+from ragctl.spec.experiment_settings import ExperimentSettings
 from ragctl.spec.extract_settings import ExtractSettings
 from ragctl.spec.names import NAME
 from ragctl.spec.section import Problem, Section, wrong
@@ -65,6 +66,7 @@ class Spec(Section):
         Discriminator(_type),
     ] = Field(default=AskSettings(), description="What happens to a question.")
     eval: EvalSettings = EvalSettings()
+    experiment: ExperimentSettings = ExperimentSettings()
     max_failures: int = Field(
         default=0,
         ge=0,

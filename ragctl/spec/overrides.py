@@ -34,12 +34,20 @@ def _override(plain: Plain, text: str, number: int) -> None:
     place = Place(number + 1, 0, 0, f"--set {dotted(path)}")
     value = read_plain(match.group(2), lambda line, column: place, root=path)
     plain.mistakes.extend(value.mistakes)
-    plain.data = _with(plain.data, path, value.data, 0, place)
+    plain.data = put(plain.data, path, value.data, place)
     plain.positions.override(path, place)
 
 
+def put(data: Value, path: KeyPath, value: Value, place: Place) -> Value:
+    """A copy of `data` in which `value` stands at `path`; mappings on the way are made if absent.
+
+    Raises:
+        MistakeFound: the path leads through something else; at `place`.
+    """
+    return _with(data, path, value, 0, place)
+
+
 def _with(data: Value, path: KeyPath, value: Value, depth: int, place: Place) -> Value:
-    """A copy of `data` in which `value` stands at `path`; mappings on the way are made if absent."""
     if depth == len(path):
         return value
     part = path[depth]

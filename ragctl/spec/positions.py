@@ -25,6 +25,11 @@ class Positions:
                 del places[old]
         self._values[path] = place
 
+    def fill(self, path: KeyPath, place: Place) -> None:
+        """What lies on the way to `path` and stands nowhere yet comes from `place`."""
+        for length in range(1, len(path)):
+            self._values.setdefault(path[:length], place)
+
     def value(self, path: KeyPath) -> Place:
         """Where the value begins."""
         while path and path not in self._values:

@@ -24,7 +24,7 @@ class Generation:
     """One physical table, built by one recipe.
 
     Attributes:
-        status: building, active, kept or dropped.
+        status: building, active, kept, trial (an experiment's, apart from those) or dropped.
         settings: the spec's sections extract, chunk and embed that made it; empty if they were not
             recorded (by the first release).
         published_at: when it last became the active one.
@@ -120,6 +120,20 @@ class Generations:
             (older.id, newer.id),
         ).fetchall()
 
+    def documents_digest(self, generation: Generation) -> str:
+        """SHA-256 (hex) over source, path and digest of its documents: equal where it holds the same ones."""
+        row = self._connection.execute(
+            """
+            SELECT encode(sha256(convert_to(coalesce(string_agg(
+                source || E'\\t' || path || E'\\t' || digest, E'\\n'
+                ORDER BY source COLLATE "C", path COLLATE "C"), ''), 'UTF8')), 'hex')
+            FROM documents WHERE generation = %s
+            """,
+            (generation.id,),
+        ).fetchone()
+        assert row is not None  # an aggregate gives one row
+        return str(row[0])
+
     def create(
         self,
         *,
@@ -129,19 +143,20 @@ class Generations:
         dimension: int,
         settings: Mapping[str, Any] | None = None,
         store: str = "pgvector",
+        trial: bool = False,
     ) -> Generation:
-        """A new generation in status `building`; its tables are the store's to make."""
+        """A new generation in status `building`, or `trial`; its tables are the store's to make."""
         parts, made_by = json.dumps(dict(recipe_parts)), json.dumps(dict(settings or {}))
         row = self._connection.execute(
             "INSERT INTO generations "
             "(index_name, number, recipe, recipe_parts, embedder, dimension, settings, store, tables, "
             "status) "
             "SELECT %s, coalesce(max(number), 0) + 1, %s, %s, %s, %s, %s, %s, "
-            "%s || '_g' || coalesce(max(number), 0) + 1, 'building' "
+            "%s || '_g' || coalesce(max(number), 0) + 1, %s "
             f"FROM generations WHERE index_name = %s RETURNING {_COLUMNS}",
             (
                 *(self.index, recipe, parts, embedder, dimension, made_by, store),
-                *(self._table_prefix, self.index),
+                *(self._table_prefix, "trial" if trial else "building", self.index),
             ),
         ).fetchone()
         assert row is not None  # INSERT … SELECT of an aggregate gives one row

@@ -197,8 +197,15 @@ CREATE TABLE ragctl.evaluation_questions (
 );
 """
 
+_NINTH = """
+-- A generation that an experiment made: it is asked by name alone, and never the active one unless promoted.
+ALTER TABLE ragctl.generations DROP CONSTRAINT generations_status_check;
+ALTER TABLE ragctl.generations ADD CONSTRAINT generations_status_check
+    CHECK (status IN ('building', 'active', 'kept', 'trial', 'dropped'));
+"""
+
 MIGRATIONS: tuple[str, ...] = (
-    _FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH,
+    _FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH, _NINTH,
 )  # fmt: skip
 _VERSION_TABLE = """
 CREATE TABLE ragctl.schema_version (version integer NOT NULL);

@@ -75,7 +75,10 @@ def look_at_contents(composition: Composition) -> Iterator[Finding]:
         there = found.get(generation.number)
         if there is not None and there.whole:
             yield from _GenerationCheck(composition, generation).findings()
-        elif generation.status != "building" or not _ledger_of(composition, generation).is_empty():
+        elif (
+            generation.status not in ("building", "trial")
+            or not _ledger_of(composition, generation).is_empty()
+        ):
             yield _without_tables(composition, generation)
     for generation in generations.dropped():
         if generation.number in found and is_left(composition, generation):
@@ -118,7 +121,9 @@ def _ledger_of(composition: Composition, generation: Generation) -> LedgerRepair
 
 
 def _without_tables(composition: Composition, generation: Generation) -> Finding:
-    ingest, repair = composition.command("ingest"), composition.command("doctor", "--repair")
+    repair = composition.command("doctor", "--repair")
+    trial = generation.status == "trial"
+    ingest = composition.command("experiment", "run") if trial else composition.command("ingest")
     things, verb = composition.stores.called.split()
     what = f"the {things} of generation {generation.number} ({generation.status}) {verb} gone"
     if generation.status == "kept":
@@ -140,6 +145,8 @@ class _GenerationCheck:
         self._ingest = (
             f"ragctl index {composition.quoted_path} rollback {generation.number} --catch-up"
             if generation.status == "kept"
+            else composition.command("experiment", "run")
+            if generation.status == "trial"
             else composition.command("ingest")
         )
 

@@ -67,13 +67,16 @@ def file_json(file: Path) -> dict[str, Any]:
         return {"path": file.name, "sha256": hashlib.file_digest(opened, "sha256").hexdigest()}
 
 
-def provenance(composition: Composition, *, recipe: str | None, embedder: str | None) -> dict[str, Any]:
-    """What a result rests on, besides its files."""
+def provenance(
+    composition: Composition, *, recipe: str | None, embedder: str | None, documents: str | None = None
+) -> dict[str, Any]:
+    """What a result rests on, besides its files. `documents`: see `Generations.documents_digest`."""
     from ragctl import __version__
 
     return {
         "recipe": recipe,
         "embedder": embedder,
+        "documents": documents,
         "spec_digest": composition.loaded.digest,
         "versions": {"ragctl": __version__},
         "python": platform.python_version(),

@@ -34,6 +34,7 @@ class Evaluated:
         metrics: of retrieval, such as `ndcg@10`; empty: the usual ones, as far down as the spec shows hits.
         name: of the result; the spec's own if empty.
         values: of a variant over the base spec, by key.
+        more: further keys of the result, such as those of the experiment that it belongs to.
     """
 
     questions: QuestionSet
@@ -43,6 +44,7 @@ class Evaluated:
     name: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     spec_diff: Sequence[tuple[str, Any, Any]] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 def evaluate(
@@ -101,8 +103,12 @@ def evaluate(
             "failures": failures,
             "index_facts": _index_facts(composition, asker),
             "provenance": provenance(
-                composition, recipe=asker.generation.recipe, embedder=asker.generation.embedder
+                composition,
+                recipe=asker.generation.recipe,
+                embedder=asker.generation.embedder,
+                documents=composition.generations().documents_digest(asker.generation),
             ),
+            **wanted.more,
         }
         run.result = result_json
     return result_json

@@ -52,6 +52,7 @@ def make_draft(
     watch: Stopwatch | None = None,
     into: int | None = None,
     undo_rollback: bool = False,
+    trial: bool = False,
 ) -> Draft:
     """Lists the sources and sorts what they list. Writes nothing.
 
@@ -59,7 +60,7 @@ def make_draft(
         allow_delete: this many documents may be deleted whatever their share.
         retry_failed: try again what failed for good, too.
         watch: told of the phases `list` and `plan`.
-        into, undo_rollback: see `choose_target`.
+        into, undo_rollback, trial: see `choose_target`.
 
     Raises:
         GuardRefused: no source can be listed, one lists nothing, or too much would be deleted.
@@ -69,7 +70,7 @@ def make_draft(
     with watch.phase("list"):
         listing = _list(composition, allow_delete)
     with watch.phase("plan"):
-        target = choose_target(composition, generations, into=into, undo_rollback=undo_rollback)
+        target = choose_target(composition, generations, into=into, undo_rollback=undo_rollback, trial=trial)
         return _draft(composition, target, listing, allow_delete, retry_failed)
 
 
@@ -100,7 +101,8 @@ def _draft(
     deleted = frozenset(key for key in stored if key not in listed and key[0] not in unsure)
     if existing != "replace":
         gone, deleted = {}, frozenset()
-    guard_deletions(sorted(deleted), stored, allow_delete=allow_delete)
+    if not target.trial:  # which nobody asks but the experiment that it is brought up to date for
+        guard_deletions(sorted(deleted), stored, allow_delete=allow_delete)
     return Draft(plan, target, ledger, gone, deleted, frozenset(stored))
 
 

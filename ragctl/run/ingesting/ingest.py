@@ -68,8 +68,10 @@ class IngestOptions:
         agreed: do exactly what this plan says, or nothing; what it allows takes the place of
             `allow_delete` and `retry_failed`.
         undo_rollback: build a new generation by a recipe that was rolled back.
-        into: number of the kept generation to bring up to date and publish, whose recipe must be
+        into: number of the kept or trial generation to bring up to date and publish, whose recipe must be
             the spec's. The spec's lock has no part in that.
+        into_command: what such a run is called in the list of runs.
+        trial: write to a generation of an experiment; the active one, and the lock, stay as they are.
         relock: write the spec's lock anew, whatever it says.
         reselect: with `provider: auto`, choose the embedder anew, whatever the lock pins.
     """
@@ -84,6 +86,8 @@ class IngestOptions:
     agreed: AgreedPlan | None = None
     undo_rollback: bool = False
     into: int | None = None
+    into_command: str = CATCH_UP
+    trial: bool = False
     relock: bool = False
     reselect: bool = False
 
@@ -156,9 +160,9 @@ class Ingest:
         selection = report_selection(self._composition)
         if selection is not None and selection.note is not None:
             self._progress.note(f"note: {selection.note}")
-        if self._options.into is None:
+        if self._options.into is None and not self._options.trial:
             keep_lock(self._composition, relock=self._options.relock, note=self._progress.note)
-        command = "ingest" if self._options.into is None else CATCH_UP
+        command = "ingest" if self._options.into is None else self._options.into_command
         opened = open_run(self._composition, self._lease, draft, command=command)
         self._at_start, target = opened.record, opened.target
         if self._composition.embedder.usd_per_million_tokens != 0:
@@ -172,6 +176,7 @@ class Ingest:
             started_at=datetime.now(UTC),
             ignored=IgnoredFailures(self._spec.ignore),
             selection=selection.as_json() if selection is not None else None,
+            trial=self._options.trial,
         )
         try:
             self._apply(draft, target)
@@ -191,6 +196,7 @@ class Ingest:
             watch=self._watch,
             into=options.into,
             undo_rollback=options.undo_rollback,
+            trial=options.trial,
         )
         if options.agreed is not None:
             options.agreed.check(self._composition, draft)
@@ -253,6 +259,8 @@ class Ingest:
             optimize(
                 self._composition, self._lease, target.generation, changed=changed, tell=self._progress.note
             )
+        if self._options.trial:
+            return  # nor are vectors dropped that the next variant may need
         with self._watch.phase("publish"):
             self._publish(target)
         with self._watch.phase("prune"):
@@ -302,6 +310,7 @@ class Ingest:
             self._report.tokens += stored.tokens
             self._progress.advance(chunks=stored.chunks)
         texts.flush()
+        self._report.texts_found = read.texts_found
 
     def _feed(self, items: Sequence[Item]) -> Iterator[Item]:
         for item in items:

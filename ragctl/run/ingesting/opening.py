@@ -67,7 +67,7 @@ def ready_generation(composition: Composition, lease: Lease, target: Target, pla
     ledger = Ledger(connection, target.generation.id)
     vectors = composition.store_of(target.generation)
     composition.stores.refuse_taken(composition.index)
-    if target.generation.status != "building":
+    if target.generation.status not in ("building", "trial"):
         _see_that_it_is_whole(vectors, ledger)
     for failure in plan.unlisted:
         with lease.held(connection):

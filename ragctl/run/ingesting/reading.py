@@ -73,6 +73,7 @@ class ItemReader:
 
     Attributes:
         tally: what was read, by format.
+        texts_found: items whose documents were kept from an earlier reading.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class ItemReader:
         self._keep_stored = composition.spec.store.existing == "skip"
         self._as_planned = as_planned
         self.tally = FormatTally()
+        self.texts_found = 0
 
     def __call__(self, item: Item) -> Iterable[Document]:
         """The item's documents; `Segments` of one that is too large to be read as one.
@@ -123,6 +125,7 @@ class ItemReader:
         stored = row is not None and row.stored
         kept = None if stored and self._keep_stored else self._texts.find(item)
         if kept is not None:
+            self.texts_found += 1
             return self._noted(item, kept, None)
         if self._is_large(item):
             return self._large(item)
@@ -136,6 +139,7 @@ class ItemReader:
         if not self._as_planned(item, digest):
             raise UnreadableDocument("it has changed since the plan was made")
         found = self._texts.find(item, digest)
+        self.texts_found += bool(found)
         return self._noted(item, found, digest) if found else ToParse(item, data, digest, in_index)
 
     def _by_name(self, item: Item, in_index: bool) -> Choice:

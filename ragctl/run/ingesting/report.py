@@ -56,6 +56,8 @@ class IngestReport:
         cost_usd: None where a price is unknown.
         usage: what models were asked for, by stage, as their providers count.
         tally: what was read in this run, by format; and what was not what its name says.
+        texts_found: items whose text was kept from an earlier reading.
+        trial: it was written to a generation of an experiment, which is not to be queried by others.
         selection: with `provider: auto`, how the embedder was chosen, see `SelectionReport`.
     """
 
@@ -78,6 +80,8 @@ class IngestReport:
     ignored: Callable[[Failure], bool] = lambda failure: False
     selection: Mapping[str, Any] | None = None
     tally: FormatTally = field(default_factory=FormatTally)
+    texts_found: int = 0
+    trial: bool = False
 
     def add_usage(self, stage: str, usage: Usage) -> None:
         """Counts what a stage's model was asked for."""
@@ -108,6 +112,7 @@ class IngestReport:
                 for source, document, reason in self.skipped
             ],
             "formats": self.tally.as_json(),
+            "texts_found": self.texts_found,
             "mislabelled": [
                 {"source": source, "document": document, "note": note}
                 for source, document, note in self.tally.mislabelled
@@ -136,7 +141,7 @@ class IngestReport:
         if not self.interrupted and (unlisted := self._unlisted()):
             return unlisted
         counting = sum(not self.ignored(failure) for failure in self.failures)
-        if self.interrupted or (counting <= max_failures and self.published):
+        if self.interrupted or (counting <= max_failures and (self.published or self.trial)):
             return None
         if counting > max_failures:
             plural = "document" if counting == 1 else "documents"

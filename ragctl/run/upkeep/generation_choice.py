@@ -16,13 +16,19 @@ from ragctl.types import ItemKey, LedgerItem
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The generation to write to, which may have to be made first, and the others that there are."""
+    """The generation to write to, which may have to be made first, and the others that there are.
+
+    Attributes:
+        known: the generations that what is gone from the sources is deleted from, with their ledgers.
+        trial: it is an experiment's, and changes no other one.
+    """
 
     composition: Composition
     existing: Generation | None
     active: Generation | None
     others: tuple[Generation, ...]
     known: tuple[tuple[Generation, dict[ItemKey, LedgerItem]], ...]
+    trial: bool = False
 
     @property
     def generation(self) -> Generation:
@@ -43,7 +49,7 @@ class Target:
         """The same, with the generation in being; half-built ones of other recipes are dropped."""
         for other in self.others:
             store = self.composition.store_of(other)
-            if other.status == "building":
+            if other.status == "building" and not self.trial:
                 store.drop()
                 generations.mark_dropped(other)
             elif store.exists():
@@ -63,6 +69,7 @@ class Target:
             dimension=self.composition.embedder.dimension,
             settings=recipe_settings(self.composition.spec, self.composition.embed_settings),
             store=self.composition.spec.store.type,
+            trial=self.trial,
         )
         return replace(self, existing=made, known=(*known, (made, {})))
 
@@ -86,11 +93,13 @@ def choose_target(
     *,
     into: int | None = None,
     undo_rollback: bool = False,
+    trial: bool = False,
 ) -> Target:
     """The active generation if it has this recipe, else a half-built one that has, else a new one.
 
     Args:
-        into: number of the kept generation to write to instead, whose recipe must be this one.
+        into: number of the kept or trial generation to write to instead, whose recipe must be this one.
+        trial: an experiment's generation of this recipe, or a new one; the others are left as they are.
         undo_rollback: a newer generation than the active one may be built by a recipe that was
             rolled back.
 
@@ -99,6 +108,8 @@ def choose_target(
         RollbackUndone: not without being told to.
     """
     every = generations.all()
+    if trial:
+        return _trial(composition, every)
     active = next((one for one in every if one.status == "active"), None)
     if into is not None:
         chosen: Generation | None = _kept(every, into, composition.recipe.digest)
@@ -116,6 +127,14 @@ def choose_target(
     )
 
 
+def _trial(composition: Composition, every: Sequence[Generation]) -> Target:
+    recipe = composition.recipe.digest
+    existing = next((one for one in every if one.status == "trial" and one.recipe == recipe), None)
+    ledger = () if existing is None else ((existing, Ledger(composition.connect(), existing.id).items()),)
+    others = tuple(one for one in every if one != existing)
+    return Target(composition, existing, active=None, others=others, known=ledger, trial=True)
+
+
 def _of_recipe(every: Sequence[Generation], active: Generation | None, recipe: str) -> Generation | None:
     candidates = [one for one in every if one.recipe == recipe and one.status in ("active", "building")]
     return active if active in candidates else (candidates[-1] if candidates else None)
@@ -123,7 +142,7 @@ def _of_recipe(every: Sequence[Generation], active: Generation | None, recipe: s
 
 def _kept(every: Sequence[Generation], number: int, recipe: str) -> Generation:
     for one in every:
-        if one.number == number and one.status == "kept" and one.recipe == recipe:
+        if one.number == number and one.status in ("kept", "trial") and one.recipe == recipe:
             return one
     raise Mismatch(f"there is no kept generation {number} of this recipe (any more)")
 

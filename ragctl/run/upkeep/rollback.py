@@ -147,6 +147,13 @@ def _report(
     )
 
 
+_NOT_KEPT = {
+    "active": "the active one already",
+    "building": "not whole: it is being built",
+    "trial": "an experiment's: ragctl experiment SPEC promote makes it the active one",
+}
+
+
 def _choose(composition: Composition, number: int | None) -> tuple[Generation, Generation]:
     """(the active generation, the kept one to go back to)"""
     generations = composition.generations()
@@ -160,8 +167,7 @@ def _choose(composition: Composition, number: int | None) -> tuple[Generation, G
     if number is not None:
         chosen = find_generation(every, number)
         if chosen.status != "kept":
-            what = "the active one already" if chosen.status == "active" else "not whole: it is being built"
-            raise UsageError(f"generation {number} is {what}")
+            raise UsageError(f"generation {number} is {_NOT_KEPT[chosen.status]}")
         return active, chosen
     kept = [one for one in every if one.status == "kept"]
     older = [one for one in kept if one.number < active.number]

@@ -1,0 +1,1 @@
+"""Experiments: variants of a spec, each with its own generation and its own evaluation."""

@@ -1,0 +1,148 @@
+"""All variants of an experiment: ingests one after the other, questions beside one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from ragctl.errors import RagctlError
+from ragctl.evaluate.experiment_matrix import Variant
+from ragctl.run.experimenting.plan import Experiment
+from ragctl.run.experimenting.variant_runs import (
+    VariantOptions,
+    VariantOutcome,
+    failed_variant,
+    ingest_variant,
+    measure_variant,
+)
+from ragctl.run.ingesting.report import IngestReport
+from ragctl.run.progress import Progress
+
+
+class Told(Protocol):
+    """Is told what goes on, from several threads."""
+
+    def ingesting(self, variant: str) -> Progress: ...
+
+    def asking(self, variant: str, done: int) -> None: ...
+
+    def ended(self, outcome: VariantOutcome) -> None: ...
+
+
+@dataclass(slots=True)
+class _Ready:
+    """A generation that was brought up to date in this run; `used`: another variant has been told of it."""
+
+    report: IngestReport
+    used: bool = False
+
+
+def run_experiment(
+    experiment: Experiment,
+    options: VariantOptions,
+    told: Told,
+    *,
+    parallel: int = 1,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[VariantOutcome]:
+    """Runs every variant; one that fails stops no other.
+
+    Variants are ingested one after the other, in order, and each kind of index once. With `parallel` above 1
+    the questions of as many variants are asked at the same time, beside the next ingest; their latencies
+    grow with it.
+
+    Args:
+        options: `max_cost_usd` is for all ingests and all questions together.
+
+    Raises:
+        KeyboardInterrupt: `stop` said so; what is under way has been given up or finished.
+    """
+    return _ExperimentRun(experiment, options, told, parallel, stop).run()
+
+
+class _ExperimentRun:
+    def __init__(
+        self,
+        experiment: Experiment,
+        options: VariantOptions,
+        told: Told,
+        parallel: int,
+        stop: Callable[[], bool],
+    ) -> None:
+        self._experiment, self._options, self._told = experiment, options, told
+        self._parallel, self._stop = parallel, stop
+        self._ready: dict[str, _Ready] = {}
+        self._spent = 0.0
+
+    def run(self) -> list[VariantOutcome]:
+        if self._parallel <= 1:
+            return [self._one(variant) for variant in self._experiment.variants]
+        waiting: list[Future[VariantOutcome]] = []
+        pool = ThreadPoolExecutor(self._parallel, thread_name_prefix="variant")
+        try:
+            for variant in self._experiment.variants:
+                ingested = self._ingested(variant)
+                waiting.append(pool.submit(self._measured, variant, ingested))
+            return [one.result() for one in waiting]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _one(self, variant: Variant) -> VariantOutcome:
+        return self._measured(variant, self._ingested(variant))
+
+    def _ingested(self, variant: Variant) -> IngestReport | RagctlError:
+        """Of a variant whose index is another's too, what that one's ingest said, without its counts."""
+        if self._stop():
+            raise KeyboardInterrupt
+        try:
+            made_of = self._made_of(variant)
+            if made_of not in self._ready:
+                progress = self._told.ingesting(variant.name)
+                report = ingest_variant(
+                    self._experiment, variant, self._within_budget(), progress=progress, stop=self._stop
+                )
+                self._spent += report.cost_usd or 0.0
+                self._ready[made_of] = _Ready(report)
+            ready = self._ready[made_of]
+        except RagctlError as error:
+            return error
+        shared, ready.used = ready.used, True
+        return _without_counts(ready.report) if shared else ready.report
+
+    def _measured(self, variant: Variant, ingested: IngestReport | RagctlError) -> VariantOutcome:
+        if isinstance(ingested, RagctlError):
+            outcome = failed_variant(self._experiment, variant, ingested)
+        else:
+            try:
+                outcome = measure_variant(
+                    self._experiment,
+                    variant,
+                    ingested,
+                    self._within_budget(),
+                    stop=self._stop,
+                    on_question=lambda done: self._told.asking(variant.name, done),
+                )
+                self._spent += outcome.cost_usd if outcome.status == "done" else 0.0
+            except RagctlError as error:
+                outcome = failed_variant(self._experiment, variant, error)
+        self._told.ended(outcome)
+        return outcome
+
+    def _within_budget(self) -> VariantOptions:
+        if self._options.max_cost_usd is None:
+            return self._options
+        return replace(self._options, max_cost_usd=max(self._options.max_cost_usd - self._spent, 0.0))
+
+    def _made_of(self, variant: Variant) -> str:
+        """Equal for variants that differ in how they are asked alone."""
+        spec = self._experiment.spec_of(variant).spec.model_dump_json(include={"extract", "chunk", "embed"})
+        return str(spec)
+
+
+def _without_counts(report: IngestReport) -> IngestReport:
+    from ragctl.run.ingesting.format_tally import FormatTally
+    from ragctl.run.ingesting.report import Counts
+
+    return replace(report, counts=Counts(), tally=FormatTally(), texts_found=0)
