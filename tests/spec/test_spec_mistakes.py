@@ -37,7 +37,7 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *overri
             "max_tokens: 128",
             "4:1: max_tokens: is not known here but under 'chunk' or under 'embed' or under "
             "'embed.embedder_options.N' or elsewhere; known here: name, sources, extract, chunk, embed, "
-            "store, state, ask, eval, max_failures, ignore, airflow",
+            "store, state, ask, eval, experiment, max_failures, ignore, airflow",
         ),
         (
             "store: {name: x}",

@@ -12,6 +12,7 @@ from typing import Any
 from ragctl.errors import SpecError, UsageError
 from ragctl.evaluate.experiment_matrix import Variant, variants
 from ragctl.evaluate.judgements import QuestionSet
+from ragctl.evaluate.metrics import checked_metrics
 from ragctl.evaluate.question_files import read_questions
 from ragctl.run.evaluating.eval_run import file_json
 from ragctl.spec.load import LoadedSpec
@@ -131,7 +132,7 @@ def planned_experiment(loaded: LoadedSpec) -> Experiment:
         questions=questions,
         queries=queries,
         qrels=qrels,
-        metrics=settings.metrics,
+        metrics=checked_metrics(settings.metrics),
         baseline=settings.baseline or found[0].name,
     )
 
