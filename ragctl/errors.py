@@ -107,7 +107,7 @@ class TooManyFailures(RagctlError):
 
 
 class IncompleteIngest(TooManyFailures):
-    """The same of an ingest in Airflow. `report` is the JSON document of `ragctl ingest`."""
+    """The same in Airflow. `report` is the JSON document of `ragctl ingest`, or of an experiment."""
 
     def __init__(
         self,

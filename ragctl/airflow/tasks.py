@@ -18,6 +18,9 @@ from ragctl.errors import IncompleteIngest, RagctlError
 
 log = logging.getLogger("ragctl")
 
+OF_A_VARIANT = ("ingest_variant", "evaluate_variant")
+"""Stages of an experiment's mapped tasks, which Airflow calls by their variant."""
+
 OVER = frozenset({"success", "failed"})
 """States in which a DAG run stays, unless somebody clears it."""
 
@@ -47,6 +50,8 @@ def run_stage(*stages: str, spec: Mapping[str, Any], given: Any = None) -> Any:
     from ragctl.run.tasks import run_stage as run_stage_anywhere
 
     context = get_current_context()
+    if stages[0] in OF_A_VARIANT:
+        context["variant"] = given if isinstance(given, str) else given["variant"]
     task = context["ti"]
     try:
         settings = load_exported_spec(spec).spec.airflow

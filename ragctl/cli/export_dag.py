@@ -36,7 +36,7 @@ def export_dag(
         typer.Option(
             "--kind",
             metavar="KIND",
-            help="ingest (the default): fill the index; ask: answer questions.",
+            help="ingest (the default): fill the index; ask: answer questions; experiment: measure variants.",
         ),
     ] = None,
     output: Annotated[

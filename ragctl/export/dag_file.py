@@ -74,12 +74,13 @@ def lock_file(loaded: LoadedSpec) -> LockFile | None:
 
 
 def embedded_prompts(loaded: LoadedSpec, options: ExportOptions) -> dict[str, str]:
-    """The prompts that go with an embedded spec, by their files: those of a DAG that asks.
+    """The prompts that go with an embedded spec, by their files: those of a DAG that asks
+    or experiments.
 
     Raises:
         SpecError: one cannot be read.
     """
-    return prompts_to_embed(loaded) if options.embed_spec and options.kind is Kind.ASK else {}
+    return prompts_to_embed(loaded) if options.embed_spec and options.kind is not Kind.INGEST else {}
 
 
 def _imports(parts: DagParts, options: ExportOptions) -> set[Import]:

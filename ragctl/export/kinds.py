@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ragctl.export.ask_dag import ask_parts
 from ragctl.export.dag_parts import DagParts, Wanted
+from ragctl.export.experiment_dag import experiment_parts
 from ragctl.export.ingest_dag import ingest_parts
 from ragctl.export.options import Kind
 
@@ -13,6 +14,7 @@ from ragctl.export.options import Kind
 PARTS: Mapping[Kind, Callable[[Wanted], DagParts]] = {
     Kind.INGEST: ingest_parts,
     Kind.ASK: ask_parts,
+    Kind.EXPERIMENT: experiment_parts,
 }
 
 

@@ -43,6 +43,7 @@ def needs_of(spec: Spec, parts: DagParts, options: ExportOptions) -> list[Need]:
         *_places(parts, options),
         *_folders(spec, parts, options),
         *_prompts(spec, parts, options),
+        *_questions(spec, parts, options),
         *_settings(spec, options),
     ]
     merged: dict[tuple[str, str], Need] = {}
@@ -166,8 +167,9 @@ def _folders(spec: Spec, parts: DagParts, options: ExportOptions) -> Iterator[Ne
     if is_local(spec.airflow.work_dir):
         advice = "every worker must see it"
         yield Need("work directory", spec.airflow.work_dir, tuple(step.name for step in tasks), advice)
-    readers = tuple(step.name for step in tasks if {"plan", "extract", "publish"} & set(step.stages))
-    if readers and options.kind is Kind.INGEST:
+    reading = {"plan", "extract", "publish", "ingest_variant"}
+    readers = tuple(step.name for step in tasks if reading & set(step.stages))
+    if readers and options.kind is not Kind.ASK:
         for source in spec.sources:
             given = getattr(source, "path", None) if "path" in source.path_keys else None
             if given is not None:
@@ -176,12 +178,21 @@ def _folders(spec: Spec, parts: DagParts, options: ExportOptions) -> Iterator[Ne
 
 def _prompts(spec: Spec, parts: DagParts, options: ExportOptions) -> Iterator[Need]:
     """They lie beside the spec, wherever that is; in one that the DAG carries, they are with it."""
-    if options.embed_spec or options.kind is not Kind.ASK:
+    if options.embed_spec or options.kind is Kind.INGEST:
         return
     tasks = tuple(step.name for step in parts.steps)
     for file in dict.fromkeys(prompt_files(spec).values()):
         advice = "must lie beside the spec wherever these tasks run; --embed-spec puts it into the file"
         yield Need("prompt file", file, tasks, advice)
+
+
+def _questions(spec: Spec, parts: DagParts, options: ExportOptions) -> Iterator[Need]:
+    if options.kind is not Kind.EXPERIMENT:
+        return
+    tasks = tuple(step.name for step in parts.steps)
+    for file in (spec.experiment.queries, spec.experiment.qrels):
+        if file is not None:
+            yield Need("question file", file, tasks, "must lie beside the spec wherever these tasks run")
 
 
 def _settings(spec: Spec, options: ExportOptions) -> Iterator[Need]:

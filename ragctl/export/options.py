@@ -13,6 +13,7 @@ class Kind(StrEnum):
 
     INGEST = "ingest"
     ASK = "ask"
+    EXPERIMENT = "experiment"
 
 
 Base = Literal["file", "worker"]

@@ -26,6 +26,7 @@ def refuse(loaded: LoadedSpec, parts: DagParts, options: ExportOptions, prompts:
     problems = [
         *(_sql_only(loaded, options) if loaded.spec.asks_database else _one_machine_only(loaded, parts)),
         *_unpinned(loaded),
+        *_no_experiment(loaded, options),
         *(_secrets(loaded) if options.embed_spec else ()),
         *_secret_prompts(loaded, prompts),
     ]
@@ -45,6 +46,16 @@ def _sql_only(loaded: LoadedSpec, options: ExportOptions) -> Iterator[Problem]:
     elif loaded.spec.ask_of_file and not loaded.spec.airflow.single_host:
         text = "is a file of one machine; if all of Airflow runs on it, set airflow.single_host: true"
         yield ("ask", "database", "sqlite"), text
+
+
+def _no_experiment(loaded: LoadedSpec, options: ExportOptions) -> Iterator[Problem]:
+    experiment = loaded.spec.experiment
+    if options.kind is not Kind.EXPERIMENT:
+        return
+    if not experiment.matrix and not experiment.include:
+        yield ("experiment",), "names no variant: it has neither a matrix nor include"
+    elif experiment.queries is None:
+        yield ("experiment",), "names no questions: queries: FILE"
 
 
 def _one_machine_only(loaded: LoadedSpec, parts: DagParts) -> Iterator[Problem]:

@@ -57,6 +57,12 @@ def index_asset(store: str, index: str) -> Call:
     return Call("Asset", keywords={"name": name, "uri": uri, "group": ASSET_GROUP})
 
 
+def experiment_asset(index: str) -> Call:
+    """The asset that an index's experiments are."""
+    name, uri = f"ragctl:experiment:{index}", f"x-ragctl://experiment/{index}"
+    return Call("Asset", keywords={"name": name, "uri": uri, "group": ASSET_GROUP})
+
+
 def _asset(named: str) -> Call:
     """An asset by its URI or its name."""
     if found := re.fullmatch(r"x-ragctl://([^/]+)/([^/]+)|ragctl:([^:]+):(.+)", named):

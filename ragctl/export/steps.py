@@ -16,7 +16,7 @@ class Step:
     `has_retry_policy`: it runs in another Python, and Airflow can be told which of its failures are final.
     """
 
-    stages: tuple[StageName, ...]
+    stages: tuple[str, ...]
     settings: StageTask
     has_retry_policy: bool = False
 
@@ -26,12 +26,14 @@ class Step:
         return "_".join(self.stages)
 
 
-def make_step(settings: AirflowSettings, options: ExportOptions, stage: StageName) -> Step:
-    """The task for one stage."""
+def make_step(
+    settings: AirflowSettings, options: ExportOptions, stage: StageName, *, name: str | None = None
+) -> Step:
+    """The task for one stage; or for the stage `name`, which the spec does not know, with its settings."""
     own = settings.task_of(stage)
     in_another_python = own.external_python is not None or own.virtualenv is not None
     # Retry policies came with Airflow 3.3; a pod's failures all look the same to it.
-    return Step((stage,), own, in_another_python and options.airflow_version is AirflowVersion.V3_3)
+    return Step((name or stage,), own, in_another_python and options.airflow_version is AirflowVersion.V3_3)
 
 
 def make_steps(settings: AirflowSettings, options: ExportOptions, stages: Sequence[StageName]) -> list[Step]:

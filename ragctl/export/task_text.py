@@ -23,6 +23,10 @@ WORK = {
     "dedupe": "Fuse the lists of passages, and drop those that say the same.",
     "rank": "Put the passages in order.",
     "answer": "Write the answer, with its sources.",
+    "variants": "Check the variants of the experiment, and name them.",
+    "ingest_variant": "Bring a variant's own generation up to date; the live index stays.",
+    "evaluate_variant": "Ask a variant the experiment's questions, and measure.",
+    "compare_variants": "Put the variants side by side; also after one that failed.",
 }
 """What each stage does; the docstring of its task."""
 

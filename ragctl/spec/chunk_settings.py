@@ -18,6 +18,11 @@ Language = Literal[
 """What PostgreSQL stems, from version 15 on, and what is searched by its words as they are."""
 
 
+def default_overlap(max_tokens: int) -> int:
+    """Tokens of `chunk.overlap` where the spec gives none."""
+    return min(32, max(max_tokens, 0) // 8)
+
+
 class ChunkSettings(Section):
     """How documents are cut. Sizes are counted in the embedder's own tokens."""
 
@@ -70,7 +75,7 @@ class ChunkSettings(Section):
     def _overlap_follows_max_tokens(cls, data: Any) -> Any:
         if not isinstance(data, dict) or "overlap" in data or not isinstance(data.get("max_tokens"), int):
             return data
-        return {**data, "overlap": min(32, max(data["max_tokens"], 0) // 8)}
+        return {**data, "overlap": default_overlap(data["max_tokens"])}
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> ChunkSettings:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ragctl.spec.chunk_settings import default_overlap
 from ragctl.spec.defaults import resolved
 from ragctl.spec.embedded_spec import plain_of_json
 from ragctl.spec.load import LoadedSpec, read_overridden, validated
@@ -55,4 +56,14 @@ def _plain(loaded: LoadedSpec) -> Plain:
     if loaded.lock is None:
         return read_overridden(loaded.path, loaded.overrides)[0]
     positions = Positions(loaded.positions.value(()))
-    return Plain(plain_of_json(loaded.spec.model_dump(mode="json"), (), positions), positions)
+    content = loaded.spec.model_dump(mode="json")
+    if _overlap_follows(loaded):
+        del content["chunk"]["overlap"]
+    return Plain(plain_of_json(content, (), positions), positions)
+
+
+def _overlap_follows(loaded: LoadedSpec) -> bool:
+    """Is `chunk.overlap` of an embedded spec, which spells all defaults out, that of its `max_tokens`?"""
+    chunk, lock = loaded.spec.chunk, loaded.lock.lock if loaded.lock else None
+    given = lock is not None and "overlap" in lock.given.get("chunk", ())
+    return not given and chunk.overlap == default_overlap(chunk.max_tokens)

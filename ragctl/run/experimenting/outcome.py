@@ -58,7 +58,7 @@ def experiment_json(experiment: Experiment) -> dict[str, Any]:
     of the one that is best by the first metric; `sharing`: what the ingests of all variants read, found and
     embedded.
     """
-    with Composition(experiment.base) as composition, database_errors():
+    with Composition(experiment.base, experiment.environment) as composition, database_errors():
         found = found_variants(composition, experiment.id)
         connection = composition.connect()
         names = [one.name for one in experiment.variants]

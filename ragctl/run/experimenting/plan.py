@@ -33,6 +33,7 @@ class Experiment:
         base: the spec that the variants change.
         questions: as read; `queries` and `qrels` are their files.
         baseline: name of the variant that the others are compared with.
+        environment: values in place of environment variables; the process's own if None.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Experiment:
     qrels: Path | None
     metrics: tuple[str, ...]
     baseline: str
+    environment: Mapping[str, str] | None = None
 
     def variant(self, name: str) -> Variant:
         """The variant of this name.
@@ -101,8 +103,8 @@ def planned_variants(loaded: LoadedSpec) -> tuple[Variant, ...]:
     return found
 
 
-def planned_experiment(loaded: LoadedSpec) -> Experiment:
-    """The experiment of a spec.
+def planned_experiment(loaded: LoadedSpec, environment: Mapping[str, str] | None = None) -> Experiment:
+    """The experiment of a spec. `environment` as in `Experiment`.
 
     Raises:
         UsageError: see `planned_variants`; or a file of questions is not named, or cannot be read.
@@ -134,6 +136,7 @@ def planned_experiment(loaded: LoadedSpec) -> Experiment:
         qrels=qrels,
         metrics=checked_metrics(settings.metrics),
         baseline=settings.baseline or found[0].name,
+        environment=environment,
     )
 
 

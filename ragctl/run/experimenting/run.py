@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from ragctl.errors import RagctlError
 from ragctl.evaluate.experiment_matrix import Variant
 from ragctl.run.experimenting.plan import Experiment
 from ragctl.run.experimenting.variant_runs import (
+    Ingested,
     VariantOptions,
     VariantOutcome,
     failed_variant,
     ingest_variant,
     measure_variant,
 )
-from ragctl.run.ingesting.report import IngestReport
 from ragctl.run.progress import Progress
 
 
@@ -29,14 +29,6 @@ class Told(Protocol):
     def asking(self, variant: str, done: int) -> None: ...
 
     def ended(self, outcome: VariantOutcome) -> None: ...
-
-
-@dataclass(slots=True)
-class _Ready:
-    """A generation that was brought up to date in this run; `used`: another variant has been told of it."""
-
-    report: IngestReport
-    used: bool = False
 
 
 def run_experiment(
@@ -73,7 +65,7 @@ class _ExperimentRun:
     ) -> None:
         self._experiment, self._options, self._told = experiment, options, told
         self._parallel, self._stop = parallel, stop
-        self._ready: dict[str, _Ready] = {}
+        self._ready: dict[str, Ingested] = {}
         self._spent = 0.0
 
     def run(self) -> list[VariantOutcome]:
@@ -92,26 +84,25 @@ class _ExperimentRun:
     def _one(self, variant: Variant) -> VariantOutcome:
         return self._measured(variant, self._ingested(variant))
 
-    def _ingested(self, variant: Variant) -> IngestReport | RagctlError:
-        """Of a variant whose index is another's too, what that one's ingest said, without its counts."""
+    def _ingested(self, variant: Variant) -> Ingested | RagctlError:
+        """Of a variant whose index is another's too, the generation alone: the counts are that one's."""
         if self._stop():
             raise KeyboardInterrupt
         try:
             made_of = self._made_of(variant)
-            if made_of not in self._ready:
-                progress = self._told.ingesting(variant.name)
-                report = ingest_variant(
-                    self._experiment, variant, self._within_budget(), progress=progress, stop=self._stop
-                )
-                self._spent += report.cost_usd or 0.0
-                self._ready[made_of] = _Ready(report)
-            ready = self._ready[made_of]
+            if made_of in self._ready:
+                return Ingested(self._ready[made_of].generation)
+            progress = self._told.ingesting(variant.name)
+            ingested = ingest_variant(
+                self._experiment, variant, self._within_budget(), progress=progress, stop=self._stop
+            )
         except RagctlError as error:
             return error
-        shared, ready.used = ready.used, True
-        return _without_counts(ready.report) if shared else ready.report
+        self._spent += ingested.cost_usd
+        self._ready[made_of] = ingested
+        return ingested
 
-    def _measured(self, variant: Variant, ingested: IngestReport | RagctlError) -> VariantOutcome:
+    def _measured(self, variant: Variant, ingested: Ingested | RagctlError) -> VariantOutcome:
         if isinstance(ingested, RagctlError):
             outcome = failed_variant(self._experiment, variant, ingested)
         else:
@@ -139,10 +130,3 @@ class _ExperimentRun:
         """Equal for variants that differ in how they are asked alone."""
         spec = self._experiment.spec_of(variant).spec.model_dump_json(include={"extract", "chunk", "embed"})
         return str(spec)
-
-
-def _without_counts(report: IngestReport) -> IngestReport:
-    from ragctl.run.ingesting.format_tally import FormatTally
-    from ragctl.run.ingesting.report import Counts
-
-    return replace(report, counts=Counts(), tally=FormatTally(), texts_found=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ragctl.errors import RagctlError
 from ragctl.evaluate.experiment_matrix import Variant
@@ -19,9 +19,6 @@ from ragctl.run.ingesting.consent import Agree
 from ragctl.run.ingesting.ingest import IngestOptions, ingest
 from ragctl.run.progress import Progress, Silent
 from ragctl.state.runs import Runs, new_run_id
-
-if TYPE_CHECKING:
-    from ragctl.run.ingesting.report import IngestReport
 
 COMMAND = "experiment"
 """What the run of a variant that failed is called in the list of runs."""
@@ -81,6 +78,15 @@ class VariantOutcome:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """The generation of a variant, up to date. `counts` as of `VariantOutcome`; `cost_usd`: 0 if unknown."""
+
+    generation: int
+    counts: Mapping[str, int] = field(default_factory=dict)
+    cost_usd: float = 0.0
+
+
 def run_variant(
     experiment: Experiment,
     name: str,
@@ -105,8 +111,8 @@ def run_variant(
     """
     variant, chosen = experiment.variant(name), options or VariantOptions()
     try:
-        report = ingest_variant(experiment, variant, chosen, progress=progress, stop=stop)
-        return measure_variant(experiment, variant, report, chosen, stop=stop, on_question=on_question)
+        ingested = ingest_variant(experiment, variant, chosen, progress=progress, stop=stop)
+        return measure_variant(experiment, variant, ingested, chosen, stop=stop, on_question=on_question)
     except RagctlError as error:
         return failed_variant(experiment, variant, error)
 
@@ -118,7 +124,7 @@ def ingest_variant(
     *,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
-) -> IngestReport:
+) -> Ingested:
     """Brings the variant's generation up to date with the sources.
 
     Raises:
@@ -129,25 +135,27 @@ def ingest_variant(
     chosen = IngestOptions(
         trial=True, wait=True, max_cost=options.max_cost_usd, yes=options.yes, agree=options.agree
     )
-    report = ingest(loaded, chosen, progress=progress or Silent(), stop=stop)
+    report = ingest(
+        loaded, chosen, progress=progress or Silent(), stop=stop, environment=experiment.environment
+    )
     if report.interrupted:
         raise KeyboardInterrupt
     verdict = report.verdict(loaded.spec.max_failures, lambda command: f"ragctl {command} SPEC")
     if verdict is not None:
         raise verdict
-    return report
+    return Ingested(report.generation, ingest_counts(report.as_json()), report.cost_usd or 0.0)
 
 
 def measure_variant(
     experiment: Experiment,
     variant: Variant,
-    report: IngestReport,
+    ingested: Ingested,
     options: VariantOptions,
     *,
     stop: Callable[[], bool] = lambda: False,
     on_question: Callable[[int], None] = lambda done: None,
 ) -> VariantOutcome:
-    """Asks the experiment's questions of the generation that `report` is of, unless that was done before.
+    """Asks the experiment's questions of the variant's generation, unless that was done before.
 
     Raises:
         KeyboardInterrupt: `stop` said so.
@@ -159,7 +167,8 @@ def measure_variant(
         if stop():
             raise KeyboardInterrupt
 
-    with Composition(experiment.spec_of(variant), generation=report.generation) as composition:
+    loaded, number = experiment.spec_of(variant), ingested.generation
+    with Composition(loaded, experiment.environment, generation=number) as composition:
         key = _key(experiment, composition)
         result = _found(composition, experiment.id, variant.name, key)
         status = "done" if result is None else "found"
@@ -185,10 +194,10 @@ def measure_variant(
         variant.name,
         status,
         result["run"],
-        report.generation,
+        number,
         {name: found["mean"] for name, found in result["metrics"].items()},
         result["cost_usd"] or 0.0,
-        ingest_counts(report.as_json()),
+        dict(ingested.counts),
     )
 
 
@@ -206,7 +215,8 @@ def failed_variant(experiment: Experiment, variant: Variant, error: RagctlError)
     """Keeps the failure as a run of the index, where there is a database to keep it in."""
     run = new_run_id()
     told = {**error.as_json(), "variant": variant.name}
-    with suppress(RagctlError), Composition(experiment.spec_of(variant)) as composition, database_errors():
+    loaded = experiment.spec_of(variant)
+    with suppress(RagctlError), Composition(loaded, experiment.environment) as composition, database_errors():
         runs = Runs(composition.connect(), composition.index)
         record = {"experiment": experiment.id, "variant": variant.name, "error": told, "seconds": 0.0}
         runs.start(run, pipeline=composition.spec.name, command=COMMAND, record=record)

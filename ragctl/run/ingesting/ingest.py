@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -98,12 +98,14 @@ def ingest(
     *,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
+    environment: Mapping[str, str] | None = None,
     when_giving_up: Callable[[Callable[[], None]], None] = lambda act: None,
 ) -> IngestReport:
     """Brings the spec's index up to date with its sources.
 
     Args:
         stop: asked before each document; once true, documents in hand are finished and the run ends.
+        environment: values in place of environment variables; the process's own if None.
         when_giving_up: given what is to be called before a KeyboardInterrupt ends the run at once: threads
             that wait for a provider's limits are woken by it.
 
@@ -117,7 +119,7 @@ def ingest(
     if chosen.agreed is not None:
         agreed = chosen.agreed
         chosen = replace(chosen, allow_delete=agreed.allow_delete, retry_failed=agreed.retry_failed)
-    with Composition(loaded, reselect=chosen.reselect) as composition, database_errors():
+    with Composition(loaded, environment, reselect=chosen.reselect) as composition, database_errors():
         when_giving_up(composition.stop_waiting)
         PrivacyGate(composition).sources(composition.embedder)
         if chosen.into is None:  # and before a server is started or another run waited for

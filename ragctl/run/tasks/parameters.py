@@ -35,6 +35,13 @@ class IngestParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class ExperimentParameters:
+    """Those of an experiment: the most that each ingest, and each variant's questions, may cost."""
+
+    max_cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AskParameters:
     """Those of a question, or of several.
 
@@ -72,10 +79,25 @@ def ingest_parameters(conf: Mapping[str, Any] | str | None) -> IngestParameters:
     allowed = given.get("allow_delete")
     fits = allowed is None or (_whole(allowed) and allowed >= 0)
     _check("allow_delete", given, fits, "a whole number, at least 0, or null")
+    _check_cost(given)
+    return IngestParameters(**given)
+
+
+def experiment_parameters(conf: Mapping[str, Any] | str | None) -> ExperimentParameters:
+    """The parameters in the conf of a DAG run.
+
+    Raises:
+        UsageError: one of them is unknown, or is not what it should be.
+    """
+    given = _known(conf, ExperimentParameters)
+    _check_cost(given)
+    return ExperimentParameters(**given)
+
+
+def _check_cost(given: Mapping[str, Any]) -> None:
     cost = given.get("max_cost")
     fits = cost is None or (isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= 0)
     _check("max_cost", given, fits, "a number of US dollars, at least 0, or null")
-    return IngestParameters(**given)
 
 
 def ask_parameters(conf: Mapping[str, Any] | str | None) -> AskParameters:

@@ -16,6 +16,7 @@ from ragctl.run.tasks.ask_task import run_questions
 from ragctl.run.tasks.exported_spec import load_exported_spec
 from ragctl.run.tasks.work_directory import work_directory
 
+EXPERIMENT_STAGES = ("variants", "ingest_variant", "evaluate_variant", "compare_variants")
 _LOG = logging.getLogger("ragctl")
 
 
@@ -32,8 +33,8 @@ def run_stage(
     """Carries out one stage, or several neighbours, as one task of a DAG run.
 
     Args:
-        stages: `plan`, `publish`, neighbours of extract, chunk, embed, store, or neighbours of
-            rephrase, query, dedupe, rank, answer.
+        stages: `plan`, `publish`, neighbours of extract, chunk, embed, store, neighbours of
+            rephrase, query, dedupe, rank, answer, or one of an experiment's, see `experiment_task`.
         spec: `SPEC` of the exported DAG, see `load_exported_spec`.
         run: `<dag_id>/<run_id>`; what the index is held by.
         conf: the parameters that the run was triggered with, also as JSON.
@@ -50,6 +51,10 @@ def run_stage(
     """
     loaded = load_exported_spec(spec)
     refuse_unpinned(loaded)
+    if stages[0] in EXPERIMENT_STAGES:
+        from ragctl.run.tasks.experiment_task import run_experiment_stage
+
+        return run_experiment_stage(loaded, stages, given, conf, environment=environment, note=note)
     with Composition(loaded, environment) as composition, database_errors():
         composition.tell = RetryNotes(note)
         if stages[0] in ASK_STAGES:
