@@ -25,6 +25,7 @@ def spec_of(tmp_path: Path) -> SpecOf:
             "name": "docs",
             "sources": [{"type": "directory", "path": "docs"}],
             "store": {"type": "pgvector", "dsn_env": "RAGCTL_DSN"},
+            "experiment": {"matrix": {"chunk.max_tokens": [64, 128]}, "queries": "questions.jsonl"},
             "airflow": dict(airflow or {}),
             **sections,
         }
