@@ -65,7 +65,7 @@ airflow-env: $(AIRFLOW)/.ready ## Make the environment with Airflow in .venv-air
 airflow-parity: airflow-env setup ## Run the tests of exported DAGs on Airflow, with SQLite
 	$(AIRFLOW)/bin/python -m pytest tests/airflow
 
-ONLY ?= docs,asks-alone,overhead,faults,asks,queues
+ONLY ?= docs,experiment,asks-alone,overhead,faults,asks,queues
 airflow-live: airflow-env setup ## Exported DAGs in a real Airflow: REST, assets, faults, queues (needs redis-server)
 	$(AIRFLOW_PIP) install --no-compile --constraint requirements/airflow.txt --requirement requirements/airflow-live.in
 	PYTHONPATH=benchmarks:tests $(BIN)/python -m airflow_live --python $(AIRFLOW)/bin/python --only $(ONLY)

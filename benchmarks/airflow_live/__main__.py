@@ -1,6 +1,6 @@
 """Exported DAGs in a real Airflow.
 
-    PYTHONPATH=benchmarks:tests python -m airflow_live [--only docs,asks-alone,overhead,faults,asks,queues]
+    PYTHONPATH=benchmarks:tests python -m airflow_live [--only docs,experiment,asks-alone,…]
 
 `--python` is the interpreter of an environment that has ragctl and
 `apache-airflow[celery,redis,postgres]==3.3.2`; `queues` needs redis-server as well. Everything listens on
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from airflow_live import documentation, faults, overhead, pages, queues
+from airflow_live import documentation, experiment, faults, overhead, pages, queues
 from airflow_live.deployment import Deployment, Layout, Unusable
 from airflow_live.results import Results
 
@@ -32,6 +32,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 Scenario = Callable[[Deployment, Results, Path], None]
 LOCAL: dict[str, Scenario] = {
     "docs": documentation.run,
+    "experiment": experiment.run,
     "asks-alone": overhead.asks,
     "overhead": overhead.ingests,
     "faults": faults.run,

@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 def check(spec: SpecArgument, output: FormatOption = Format.TABLE, overrides: SetOption = None) -> None:
     """Validate a spec and its lock, and say what it amounts to. Reads no document and starts nothing."""
-    from ragctl.cli.output import print_json, talk
+    from ragctl.cli.output import counted, print_json, talk
     from ragctl.run.answering.prompts import load_prompts
     from ragctl.run.composition import Composition
     from ragctl.run.models.locking import check_lock
@@ -46,6 +46,7 @@ def check(spec: SpecArgument, output: FormatOption = Format.TABLE, overrides: Se
 
         check_database(loaded, output)
         return
+    variants = _variants(loaded)
     missing = list(_missing(loaded))
     if missing:
         raise SpecError("a source is not there", mistakes=missing)
@@ -73,7 +74,21 @@ def check(spec: SpecArgument, output: FormatOption = Format.TABLE, overrides: Se
         talk(f"{spec}: the spec is valid; {_LOCK[lock.state].format(lock.path.name)}")
         if choice.number is not None:
             talk(f"embedder: {choice.name}, {_PINNED[choice.pinned_by]}")
+        if variants:
+            talk(f"experiment: {counted(variants, 'variant')}, all of them valid")
         print_resolved(resolved, f"; recipe {recipe.digest[:12]}")
+
+
+def _variants(loaded: LoadedSpec) -> int:
+    """How many variants the spec's experiment has, each of them valid.
+
+    Raises:
+        SpecError, UsageError: one of them is not.
+    """
+    from ragctl.run.experimenting.plan import planned_variants
+
+    settings = loaded.spec.experiment
+    return len(planned_variants(loaded)) if settings.matrix or settings.include else 0
 
 
 def _missing(loaded: LoadedSpec) -> Iterator[str]:

@@ -286,6 +286,16 @@ def test_mistakes_of_variants_stand_where_their_values_do(trial: Trial) -> None:
     assert f"{trial.workspace.spec_path}:6:29: ask.query.mode: unknown value 'hybird'" in called.err
 
 
+def test_a_check_looks_at_the_variants_too(trial: Trial) -> None:
+    good = trial.workspace.call("check")
+    assert good.code == 0, good.err
+    assert "experiment: 4 variants, all of them valid" in good.err
+    trial.spec({"ask.query.mode": ["hybird"]})
+    wrong = trial.workspace.call("check")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "unknown value 'hybird'" in wrong.err
+
+
 def test_wrong_calls(trial: Trial) -> None:
     for arguments, told in (
         (["rnu"], "did you mean 'run'?"),
