@@ -85,7 +85,10 @@ def test_variants_are_mapped_and_their_numbers_are_the_command_lines(pair: Pair,
     assert events[0]["metrics"]["ndcg@10"] == document["variants"][0]["metrics"]["ndcg@10"]["mean"]
     assert events[0]["run_id"] == document["variants"][0]["run"]
     assert events[-1]["winner"] == document["winner"]
-    assert set(events[-1]["variants"]) == set(names)
+    told = events[-1]["variants"]
+    assert [one["variant"] for one in told] == names
+    assert [one["run_id"] for one in told] == [one["run"] for one in document["variants"]]
+    assert {len(one["documents"]) for one in told} == {64}  # a SHA-256 of what was asked
     listed = pair.dag.call("index", "list", "--format", "json").json["generations"]
     assert [one["status"] for one in listed] == ["active", "trial"]
     shown = pair.dag.call("experiment", "show", "--format", "json").json
