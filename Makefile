@@ -16,7 +16,7 @@ WORKERS ?= 3
 FILES   ?= ../shared/data/files
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval bench-ingest bench-ask bench-search-sizes bench-ask-batch bench-ask-ablation bench-sql bench-store bench-chunking bench-large-texts bench-readers bench-files bench-reader-throughput fuzz-readers bench-gpu bench-providers test-weaviate weaviate-up chaos wheel clean
+.PHONY: help demo setup test lint types unit airflow-env airflow-parity airflow-live format generated pins airflow-pins bench-airflow-docs bench-reuse bench-ledger bench-encoder bench-lexical bench-retrieval bench-ingest bench-ask bench-search-sizes bench-ask-batch bench-ask-ablation bench-sql bench-store bench-chunking bench-experiment bench-large-texts bench-readers bench-files bench-reader-throughput fuzz-readers bench-gpu bench-providers test-weaviate weaviate-up chaos wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 14
@@ -126,6 +126,9 @@ bench-store: setup ## Writing to pgvector and searching it beside other librarie
 
 bench-large-texts: setup ## A gigabyte of CSV, JSON Lines and log: seconds and memory
 	$(BIN)/python benchmarks/large_texts.py
+
+bench-experiment: setup ## Twelve variants of a spec in one command, beside the same one by one
+	$(BIN)/python benchmarks/experiment_sharing.py $(EXPERIMENT_OPTIONS)
 
 bench-chunking: setup ## Splitters beside langchain's: MB/s with token counts
 	$(BIN)/python benchmarks/chunking.py

@@ -23,9 +23,8 @@ import numpy as np
 from store_made import DIMENSION, TOP, exact_scores, recall
 from store_side import CHUNKS_OF_DOCUMENT, Made
 from store_side_ragctl import BATCH, SOURCE, document, opened
-from store_writers import dsn_of, with_chunks
+from store_writers import dsn_of, server_in, with_chunks
 
-from ragctl.embedded.server import EmbeddedServer
 from ragctl.stores.pgvector import PgVectorStore
 from ragctl.stores.pgvector_upkeep import KINDS, PgVectorUpkeep
 
@@ -39,7 +38,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="keeps the chunks there")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        server = EmbeddedServer(Path(temporary) / ".ragctl")
+        server = server_in(Path(temporary))
         try:
             connection = server.connect(autocommit=True)
             os.environ["STORE_DSN"] = (

@@ -61,7 +61,7 @@ def main() -> None:
     chosen = parser.parse_args()
     os.environ["RAGCTL_EMBEDDED_TCP"] = "1"
     with tempfile.TemporaryDirectory() as temporary:
-        server = EmbeddedServer(Path(temporary) / ".ragctl")
+        server = server_in(Path(temporary))
         try:
             folder = chosen.work or Path(temporary) / "made"
             with_chunks(folder, chosen.chunks + LIVE_SLICES * LIVE_ROWS)
@@ -69,6 +69,13 @@ def main() -> None:
             bench.run()
         finally:
             server.stop()
+
+
+def server_in(folder: Path) -> EmbeddedServer:
+    """A server whose data go when the folder goes, also where root has another user run it."""
+    folder.chmod(0o755)
+    os.environ["RAGCTL_EMBEDDED_DIR"] = str(folder)
+    return EmbeddedServer(folder / ".ragctl")
 
 
 def with_chunks(folder: Path, size: int) -> None:

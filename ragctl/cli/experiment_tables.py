@@ -38,7 +38,8 @@ def _print_measured(document: Mapping[str, Any]) -> None:
     done = [one for one in document["variants"] if "metrics" in one]
     paid = any(one["cost_usd_per_question"] != 0 for one in done)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("variant")
+    table.add_column("", no_wrap=True)
+    table.add_column("variant", overflow="fold")  # names that differ at their end alone stay apart
     numbers = (document["metric"], "difference", "p", "p95 ms", *(("cost",) if paid else ()), "size", "s")
     for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
@@ -65,7 +66,8 @@ def _rows(document: Mapping[str, Any], done: Sequence[Mapping[str, Any]], *, pai
         cost, p95 = one["cost_usd_per_question"], one["latency_ms"]["p95"]
         rows.append(
             [
-                f"{'* ' if one['name'] in front else '  '}{one_line(one['name'])}",
+                "*" if one["name"] in front else "",
+                one_line(one["name"]),
                 f"{one['metrics'][metric]['mean']:.4f}",
                 _difference(against),
                 "" if against is None or against["p_corrected"] is None else f"{against['p_corrected']:.3f}",
@@ -97,7 +99,7 @@ def _shared(sharing: Mapping[str, int]) -> str:
     made = f"{counted(sharing['variants'], 'variant')} on {counted(sharing['generations'], 'generation')}"
     texts = f"texts {sharing['texts_read']:,} read, {sharing['texts_found']:,} found"
     vectors = f"vectors {sharing['embedded']:,} made, {sharing['cached']:,} found"
-    return f"{made}; {texts}; {vectors}"
+    return f"{made}\n{texts}; {vectors}"
 
 
 def print_experiments(found: Sequence[Mapping[str, Any]]) -> None:

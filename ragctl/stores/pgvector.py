@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from ragctl.conditions import Condition
 from ragctl.errors import Mismatch
+from ragctl.stores.pgvector_chunk_rows import CHUNK_COLUMNS, packed_rows
+from ragctl.stores.pgvector_copy import copy_rows
 from ragctl.stores.pgvector_dense import PgVectorDenseSearch
 from ragctl.stores.pgvector_expectations import tables_expected
 from ragctl.stores.pgvector_hnsw import HnswBuild, PgVectorHnsw
-from ragctl.stores.pgvector_rows import CHUNK_COLUMNS, chunk_rows
+from ragctl.stores.pgvector_lexemes import client_encoding
+from ragctl.stores.pgvector_lexical import CountedGroup
 from ragctl.stores.pgvector_tables import PgVectorTables
 from ragctl.stores.pgvector_upkeep import PgVectorUpkeep
 from ragctl.types import EmbeddedDocument, Hit, ItemKey
@@ -94,14 +98,17 @@ class PgVectorStore(PgVectorTables):
                 )
         with self._connection.transaction():
             ids = self._upsert_documents(documents, fingerprints or {})
-            self._execute("DELETE FROM {chunks} WHERE document = ANY(%s)", (list(ids.values()),))
-            self._copy_chunks(documents, ids)
+            counted = self._lexical.counted(documents) if self._lexical.exists() else iter(())
+            first: list[CountedGroup] = []
+            # Words are counted while the server takes the chunks in.
+            self._copy_chunks(documents, ids, meanwhile=lambda: first.extend(islice(counted, 1)))
             with tables_expected():
-                self._lexical.write(documents, ids)
+                self._lexical.write(chain(first, counted), ids)
 
     def _upsert_documents(
         self, documents: Sequence[EmbeddedDocument], fingerprints: Mapping[ItemKey, str]
     ) -> dict[ItemKey, int]:
+        """Ids by (source, path). What there was of these documents beside their rows is gone."""
         rows = self._execute(
             """
             INSERT INTO {documents} AS d
@@ -114,7 +121,7 @@ class PgVectorStore(PgVectorTables):
                 uri = excluded.uri, title = excluded.title, media_type = excluded.media_type,
                 digest = excluded.digest, metadata = excluded.metadata, version = d.version + 1,
                 item = excluded.item, reader = excluded.reader, fingerprint = excluded.fingerprint
-            RETURNING source, path, id
+            RETURNING source, path, id, version
             """,
             (
                 [one.document.source for one in documents],
@@ -129,7 +136,17 @@ class PgVectorStore(PgVectorTables):
                 [fingerprints.get((one.document.source, one.document.item), "") for one in documents],
             ),
         )
-        return {(source, path): number for source, path, number in rows}
+        ids: dict[ItemKey, int] = {}
+        known: list[int] = []
+        for source, path, number, version in rows:
+            ids[source, path] = number
+            if version > 1:
+                known.append(number)
+        if known:
+            self._execute("DELETE FROM {chunks} WHERE document = ANY(%s)", (known,))
+            with tables_expected():
+                self._lexical.delete(known)
+        return ids
 
     def note_fingerprint(self, item: ItemKey, fingerprint: str) -> None:
         """The item was looked at again and is the same: keeps the newer fingerprint beside its document.
@@ -142,19 +159,21 @@ class PgVectorStore(PgVectorTables):
             (fingerprint, *item),
         )
 
-    def _copy_chunks(self, documents: Sequence[EmbeddedDocument], ids: dict[ItemKey, int]) -> None:
-        from psycopg import sql
-
-        columns = sql.SQL(", ").join(sql.Identifier(name) for name, _ in CHUNK_COLUMNS)
-        statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT BINARY)").format(
-            sql.Identifier(*self._tables["chunks"]), columns
+    def _copy_chunks(
+        self,
+        documents: Sequence[EmbeddedDocument],
+        ids: Mapping[ItemKey, int],
+        *,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> None:
+        encoding = client_encoding(self._connection)
+        rows = (
+            row
+            for one in documents
+            for row in packed_rows(one, ids[one.document.source, one.document.path], encoding)
         )
-        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.set_types([kind for _, kind in CHUNK_COLUMNS])
-            for document in documents:
-                number = ids[document.document.source, document.document.path]
-                for row in chunk_rows(document):
-                    copy.write_row((number, *row))
+        with tables_expected():
+            copy_rows(self._connection, self._tables["chunks"], CHUNK_COLUMNS, rows, meanwhile=meanwhile)
 
     def delete(self, documents: Sequence[tuple[str, str]]) -> int:
         """Removes documents by (source, path); returns how many chunks went."""

@@ -7,10 +7,14 @@ transaction touches it, so that writers of different documents never wait for on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ragctl.errors import Unavailable
+from ragctl.stores.pgvector_copy import copy_rows
+from ragctl.stores.pgvector_lexemes import CountedText, PgVectorLexemes
 from ragctl.stores.text_analysis import LANGUAGES, SNOWBALL, lexemes, words
 from ragctl.types import EmbeddedDocument, ItemKey
 
@@ -18,6 +22,22 @@ if TYPE_CHECKING:
     from psycopg import Connection, sql
 
 LEXICAL_KINDS = ("lexical", "terms")
+
+# Of a row in COPY's binary form: number of columns; length and value of document, ordinal, length; the
+# length of the lexemes.
+_ROW = struct.Struct("!hiqiiiii")
+
+TERMS_FILLED = 50
+"""Per cent of a page of the terms' table that is filled at first.
+
+The rest has room for the next count of the same terms: such a change needs no entry in the index, and what it
+leaves is cleared away when the page is next read, without VACUUM.
+"""
+
+_GROUP = 1_000  # chunks whose counted words are in memory at a time, some 5 KB each
+
+CountedGroup = Sequence[tuple[ItemKey, int, CountedText]]
+"""Chunks by (source, path) of the document and ordinal, with their words."""
 
 
 class PgVectorLexical:
@@ -42,6 +62,7 @@ class PgVectorLexical:
             kind: (schema, f"{prefix}_{kind}") for kind in ("documents", "chunks", *LEXICAL_KINDS)
         }
         self._index = f"{prefix}_lexemes"
+        self._texts = PgVectorLexemes(connection, language)
         self._seen = False
 
     @property
@@ -59,6 +80,8 @@ class PgVectorLexical:
         self._seen = False
         if self.exists():
             return
+        from psycopg import sql
+
         # Rows stay in the table itself and uncompressed up to the largest that a page holds: every
         # candidate's lexemes are looked up several times. The planner needs no statistics of them.
         self._execute(
@@ -81,8 +104,9 @@ class PgVectorLexical:
                 chunks      bigint NOT NULL,
                 occurrences bigint,
                 last_id     bigint
-            )
-            """
+            ) WITH (fillfactor = {room})
+            """,
+            room=sql.Literal(TERMS_FILLED),
         )
 
     def _check_language(self) -> None:
@@ -111,26 +135,41 @@ class PgVectorLexical:
             self._seen = row is not None and row[0] == len(LEXICAL_KINDS)
         return self._seen
 
-    def write(self, documents: Sequence[EmbeddedDocument], ids: Mapping[ItemKey, int]) -> None:
-        """The lexemes of these documents' chunks in place of any that are there.
+    def counted(self, documents: Sequence[EmbeddedDocument]) -> Iterator[CountedGroup]:
+        """The words of these documents' chunks, for `write`, some chunks at a time.
 
+        Once begun it asks the server nothing, so it can go on while that is busy with this connection.
         What is analysed is the embed input: title (unless it is a file's name), headings and text, as
-        far as `chunk.context` lets the model read them. Does nothing where the tables are not there.
+        far as `chunk.context` lets the model read them.
+        """
+        chunks = (
+            ((document.document.source, document.document.path), chunk.ordinal, chunk.embed_input)
+            for document in documents
+            for chunk in document.chunks
+        )
+        while group := list(islice(chunks, _GROUP)):
+            yield [(key, ordinal, self._texts.count(text)) for key, ordinal, text in group]
+
+    def write(self, groups: Iterable[CountedGroup], ids: Mapping[ItemKey, int]) -> None:
+        """The lexemes of chunks of which none are there; does nothing where the tables are not there.
 
         Args:
+            groups: from `counted`.
             ids: of the documents, by (source, path).
         """
         if not self.exists():
             return
-        self.delete(ids.values())
-        self.insert(
-            (ids[document.document.source, document.document.path], chunk.ordinal, chunk.embed_input)
-            for document in documents
-            for chunk in document.chunks
-        )
+        for group in groups:
+            vectors = self._texts.vectors([text for _, _, text in group])
+            rows = (
+                _ROW.pack(4, 8, ids[key], 4, ordinal, 4, vector.length, len(vector.content)) + vector.content
+                for (key, ordinal, _), vector in zip(group, vectors, strict=True)
+            )
+            columns = ("document", "ordinal", "length", "lexemes")
+            copy_rows(self._connection, self._tables["lexical"], columns, rows)
 
     def insert(self, texts: Iterable[tuple[int, int, str]]) -> None:
-        """Lexemes of (document, ordinal, text), where there are none yet."""
+        """Lexemes of (document, ordinal, text), where there are none yet; two may do it at once."""
         rows = [(document, ordinal, self._prepared(text)) for document, ordinal, text in texts]
         if not rows:
             return

@@ -85,15 +85,28 @@ class PgVectorLexicalUpkeep(PgVectorLexical):
             self._execute("LOCK TABLE {terms} IN SHARE ROW EXCLUSIVE MODE")
             if not exact and not self._stale():
                 return
-            self._execute("DELETE FROM {terms}")
             self._execute(
                 """
                 INSERT INTO {terms} (term, chunks, occurrences, last_id)
                 SELECT '', count(*), coalesce(sum(length), 0), coalesce(max(id), 0) FROM {lexical}
+                ON CONFLICT (term) DO UPDATE SET
+                    chunks = excluded.chunks, occurrences = excluded.occurrences, last_id = excluded.last_id
                 """
             )
+            # Only what is another number than before is written, or each count would leave as many dead rows
+            # as there are terms.
             self._execute(
-                "INSERT INTO {terms} (term, chunks) SELECT word, ndoc FROM ts_stat(%s) WHERE ndoc > 1",
+                """
+                WITH counted AS MATERIALIZED (SELECT word, ndoc FROM ts_stat(%s) WHERE ndoc > 1),
+                gone AS (
+                    DELETE FROM {terms} t
+                    WHERE t.term <> '' AND NOT EXISTS (SELECT FROM counted c WHERE c.word = t.term)
+                )
+                INSERT INTO {terms} AS t (term, chunks)
+                SELECT word, ndoc FROM counted c
+                WHERE NOT EXISTS (SELECT FROM {terms} u WHERE u.term = c.word AND u.chunks = c.ndoc)
+                ON CONFLICT (term) DO UPDATE SET chunks = excluded.chunks
+                """,
                 (f"SELECT lexemes FROM {lexical}",),
             )
 

@@ -1,45 +1,11 @@
-"""Rows of the chunk table: from a document with its vectors, and to a hit."""
+"""Rows that a search brings, to hits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from ragctl.types import EmbeddedDocument, Hit
-
-CHUNK_COLUMNS = (
-    ("document", "int8"),
-    ("ordinal", "int4"),
-    ("span_start", "int4"),
-    ("span_end", "int4"),
-    ("text", "text"),
-    ("headings", "text[]"),
-    ("line", "int4"),
-    ("page", "int4"),
-    ("sheet", "text"),
-    ("tokens", "int4"),
-    ("input_hash", "bytea"),
-    ("embedding", "vector"),
-)
-"""Name and type, in the order in which they are copied."""
-
-
-def chunk_rows(document: EmbeddedDocument) -> Iterator[tuple[Any, ...]]:
-    """A row a chunk: the columns of CHUNK_COLUMNS after the first."""
-    for chunk, vector, digest in zip(document.chunks, document.vectors, document.input_hashes, strict=True):
-        yield (
-            chunk.ordinal,
-            chunk.start,
-            chunk.end,
-            chunk.text,
-            list(chunk.headings),
-            chunk.line,
-            chunk.page,
-            chunk.sheet,
-            chunk.tokens,
-            digest,
-            vector,
-        )
+from ragctl.types import Hit
 
 
 def hit_of(number: int, row: tuple[Any, ...]) -> Hit:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ragctl.stores.pgvector_lexical import TERMS_FILLED
+
 if TYPE_CHECKING:
     from psycopg import Connection
 
@@ -17,6 +19,9 @@ AUTOVACUUM: Mapping[str, str] = {
     "autovacuum_analyze_scale_factor": "0.05",
 }
 """Storage parameters of the tables. Those that somebody has set already stay as they are."""
+
+TERMS: Mapping[str, str] = {"fillfactor": str(TERMS_FILLED)}
+"""That of the terms' table beside them: tables of an earlier release have it not."""
 
 _CHANGED_SHARE = 0.1  # of a table's rows since they were counted: more, and they are counted at once
 MOST_DEAD_SHARE = 0.3
@@ -71,15 +76,16 @@ class PgVectorUpkeep:
             WHERE c.relnamespace = to_regnamespace(%s) AND c.relname = ANY(%s)
             """
         ):
-            self._set_autovacuum(name, options)
+            self._set_options(name, options)
             if changed > _CHANGED_SHARE * live or not counted:
                 self._run("ANALYZE {table}", name)
 
-    def _set_autovacuum(self, name: str, options: list[str]) -> None:
+    def _set_options(self, name: str, options: list[str]) -> None:
         from psycopg import sql
 
         given = {option.split("=")[0] for option in options}
-        lacking = {key: value for key, value in AUTOVACUUM.items() if key not in given}
+        wanted = {**AUTOVACUUM, **(TERMS if name == f"{self._prefix}_terms" else {})}
+        lacking = {key: value for key, value in wanted.items() if key not in given}
         if lacking:
             values = sql.SQL(", ").join(
                 sql.SQL("{} = {}").format(sql.Identifier(key), sql.Literal(value))

@@ -58,10 +58,8 @@ class PgVectorWhole(PgVectorStore):
         fingerprints = {one.item: one.fingerprint for one in staged}
         with self._connection.transaction():
             ids = self._upsert_documents(documents, fingerprints)
-            self._execute("DELETE FROM {chunks} WHERE document = ANY(%s)", (list(ids.values()),))
             self._copy_chunks(documents, ids)
             with tables_expected():
-                self._lexical.delete(ids.values())
                 self._put_lexemes(staged, ids)
 
     def _sizes(self) -> Iterator[tuple[int, int]]:

@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise
 
 SNOWBALL = frozenset(
     "arabic armenian basque catalan danish dutch english finnish french german greek hindi hungarian "
@@ -34,7 +34,11 @@ LONGEST_WORD = 100
 
 MOST_BYTES = 1_000_000
 """Of a text's words as PostgreSQL counts them; a tsvector holds 1,048,575. Words beyond it are left out."""
-_MOST_COUNTED = 255  # positions that a tsvector keeps of a lexeme
+FEW_WORDS = MOST_BYTES // (4 * LONGEST_WORD + 5)
+"""So many words fit in any case, those that are too long left out."""
+
+MOST_COUNTED = 255
+"""Positions that a tsvector keeps of a lexeme."""
 
 # Ideographs with their radicals and marks, kana, bopomofo, hangul.
 _UNSPACED = re.compile(
@@ -63,22 +67,54 @@ class _Characters(dict[int, str]):
 _CHARACTERS = _Characters()
 
 
+# What becomes of each byte of UTF-8: of ASCII, letters in lower case, digits, and a space for the rest.
+_BYTES = bytes(ord(chr(code).lower()) if chr(code).isalnum() else 0x20 for code in range(0x80)) + bytes(
+    range(0x80, 0x100)
+)
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]")
+_FEW = 32  # characters that are replaced one by one, each in a run through the text
+
+
 def words(text: str) -> list[str]:
     """The words in order, repeated ones repeatedly; none that has no letter and no digit."""
-    normal = text if text.isascii() else unicodedata.normalize("NFKC", text)
-    found: list[str] = []
-    for run in normal.lower().translate(_CHARACTERS).split():
-        if run.isascii():
-            found.append(run)
-        elif any(map(str.isalnum, run)):
-            found.extend(_cut(run))
+    found = unbounded_words(text)
     return found if _fits(found) else list(_bounded(found))
+
+
+def unbounded_words(text: str) -> list[str]:
+    """The same with words longer than LONGEST_WORD, and without regard to MOST_BYTES."""
+    if not text.isascii():
+        text = _kept(unicodedata.normalize("NFKC", text).lower())
+    # As bytes, because `str.translate` takes several times as long.
+    kept = text.encode().translate(_BYTES).decode()
+    found = kept.split()
+    if not kept.isascii():
+        found = list(chain.from_iterable(map(_of_run, found)))
+    return found
+
+
+def _kept(text: str) -> str:
+    """Without the characters beyond ASCII that belong to no word."""
+    beyond = set(_BEYOND_ASCII.findall(text))
+    others = [character for character in beyond if _CHARACTERS[ord(character)] != character]
+    if len(others) > _FEW:
+        return text.translate(_CHARACTERS)
+    for character in others:
+        text = text.replace(character, _CHARACTERS[ord(character)])
+    return text
+
+
+def _of_run(run: str) -> Iterable[str]:
+    if run.isascii():
+        return (run,)
+    return _cut(run) if any(map(str.isalnum, run)) else ()
 
 
 def _fits(found: list[str]) -> bool:
     """Is there surely nothing that PostgreSQL would refuse? A quick look, that texts of 100 KB pass."""
-    lengths = [len(word) for word in found]
-    return max(lengths, default=0) <= LONGEST_WORD and 4 * sum(lengths) + 5 * len(found) <= MOST_BYTES
+    if max(map(len, found), default=0) > LONGEST_WORD:
+        return False
+    return len(found) <= FEW_WORDS or 5 * len(found) + 4 * sum(map(len, found)) <= MOST_BYTES
 
 
 def _cut(run: str) -> Iterator[str]:
@@ -117,6 +153,6 @@ def lexemes(text: str) -> str:
     """
     counted = Counter(words(text))
     return " ".join(
-        f"'{word}':{','.join(map(str, range(1, min(count, _MOST_COUNTED) + 1)))}"
+        f"'{word}':{','.join(map(str, range(1, min(count, MOST_COUNTED) + 1)))}"
         for word, count in counted.items()
     )

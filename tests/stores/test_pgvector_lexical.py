@@ -369,6 +369,24 @@ def test_frequencies_are_counted_when_enough_has_changed(
     assert "word1" not in frequencies(store, connection)  # one chunk: as good as unknown
 
 
+def test_a_count_writes_only_what_has_changed(store: PgVectorStore, connection: Connection) -> None:
+    def rows() -> dict[str, str]:
+        named = f"SELECT term, xmin || ' ' || ctid FROM {table_of(store, 'terms')}"
+        return dict(connection.execute(named).fetchall())
+
+    stored(store, [*[f"common word{number % 3}" for number in range(30)], "leaving words", "leaving words"])
+    before = rows()
+    store.replace([embedded("new", ["word1 came came", "came"])])
+    store.delete([("docs", "d30"), ("docs", "d31")])
+    store.optimize(exact=True)
+    after = rows()
+    assert {term for term in before if after.get(term) != before[term]} == {"", "word1", "leav", "word"}
+    assert after.keys() - before.keys() == {"came"}
+    assert frequencies(store, connection) == {
+        "": 32, "common": 30, "word0": 10, "word1": 11, "word2": 10, "came": 2,
+    }  # fmt: skip
+
+
 def test_an_empty_index_is_searched_in_vain(store: PgVectorStore) -> None:
     assert not store.has_text_index()
     store.optimize()

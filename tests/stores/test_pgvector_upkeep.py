@@ -143,6 +143,22 @@ def test_the_planner_is_told_and_autovacuum_comes_in_time(
         assert f"autovacuum_vacuum_scale_factor={factor}" in options
 
 
+def test_tables_of_terms_of_an_earlier_release_get_room_for_counts(
+    make: Make, connection: psycopg.Connection[Any], prefix: str
+) -> None:
+    def options() -> list[str]:
+        named = "SELECT reloptions FROM pg_class WHERE relname = %s"
+        [[found]] = connection.execute(named, (f"{prefix}_terms",)).fetchall()
+        return list(found)
+
+    store = make()
+    store.create()
+    assert "fillfactor=50" in options()
+    connection.execute(f'ALTER TABLE "{SCHEMA}"."{quoted(prefix)}_terms" RESET (fillfactor)')
+    filled(store).optimize()
+    assert "fillfactor=50" in options()
+
+
 def test_bloat_is_seen_and_cleared(
     make: Make, connection: psycopg.Connection[Any], prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,8 +57,8 @@ def test_while_it_is_written_to(server: OwnServer, own: Workspace, monkeypatch: 
             embedded.append(len(batch.positions))
             yield batch
 
-    def killed(self: PgVectorStore, documents: Any, ids: Any) -> None:
-        copy(self, documents, ids)
+    def killed(self: PgVectorStore, documents: Any, ids: Any, **more: Any) -> None:
+        copy(self, documents, ids, **more)
         if len(kills) < 3 and len(kills) % 2 == 0:
             restart(server)
         kills.append(1)
