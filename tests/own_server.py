@@ -30,7 +30,9 @@ class OwnServer:
     def __init__(self, **settings: str) -> None:
         self._account = account.for_new_data()
         self._programs = programs.for_account(self._account)
-        self.base = Path(tempfile.mkdtemp(prefix="own-", dir=os.environ["RAGCTL_EMBEDDED_DIR"]))
+        shared = Path(os.environ["RAGCTL_EMBEDDED_DIR"])
+        shared.mkdir(parents=True, exist_ok=True)  # no embedded server has made it, or the last is gone
+        self.base = Path(tempfile.mkdtemp(prefix="own-", dir=shared))
         self._account.take(self.base)
         self.port = _free_port()
         self._initialise(settings)
