@@ -112,7 +112,8 @@ def print_experiments(found: Sequence[Mapping[str, Any]]) -> None:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("experiment", "started", "variants", "failed", "metric", "mean", "best"):
-        table.add_column(name, justify="right" if name in ("variants", "failed", "mean") else "left")
+        right = name in ("variants", "failed", "mean")
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
     for one in found:
         table.add_row(
             one["experiment"],
