@@ -26,6 +26,10 @@ _COLOURS = {
 _INK, _MUTED, _LINE, _ACCENT, _PAGE, _OTHER = list(_COLOURS)[:6]
 _WIDTH = 5.2
 """Inches of 72 points: 374 points, so that on a phone nothing is smaller than it was drawn."""
+_PLOT_POINTS = (310, 190)
+"""About what is left of a plot's width and height beside its axes."""
+_NUMBER_POINTS = (12, 9)
+"""What a dot's number needs, up to the middle of another one or of a dot."""
 _LONGEST_NAME = 26
 _SETTINGS: Any = {
     "svg.fonttype": "none",
@@ -90,18 +94,44 @@ def quality_against(content: Content, what: str) -> str:
             axes.scatter(
                 getattr(row, what), row.mean, s=42, facecolor=face, edgecolor=colour, linewidth=1.6, zorder=2
             )
-            axes.annotate(
-                str(row.number), (getattr(row, what), row.mean), xytext=(6, 5), textcoords="offset points",
-                fontsize=8.5, color=_INK,
-            )  # fmt: skip
         axes.margins(0.12)
         axes.set_ylabel(content.metric)
         axes.set_xlabel("95th percentile, ms a question" if what == "p95_ms" else "US dollars a question")
         if what == "p95_ms":
             axes.set_xlim(left=0)
-        else:
+        places = axes.transLimits.transform([(getattr(row, what), row.mean) for row in known])
+        for row, offset in zip(known, _number_offsets(places), strict=True):
+            axes.annotate(
+                str(row.number), (getattr(row, what), row.mean), xytext=offset, textcoords="offset points",
+                fontsize=8.5, color=_INK, horizontalalignment="left" if offset[0] > 0 else "right",
+            )  # fmt: skip
+        if what == "cost":
             axes.xaxis.set_major_formatter(lambda value, _: f"${value:.4g}")
         return _svg(figure)
+
+
+def _number_offsets(places: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
+    """Where each dot's number stands beside it, in points: at the first corner that is free.
+
+    Args:
+        places: the dots, each from 0 to 1 of the plot's width and height.
+    """
+    dots = [(x * _PLOT_POINTS[0], y * _PLOT_POINTS[1]) for x, y in places]
+    taken: list[tuple[float, float]] = []
+    offsets = []
+    for x, y in dots:
+        corners = {(dx, dy): (x + 2 * dx, y + dy + 3) for dx in (6, -6) for dy in (5, -11)}
+        free = [
+            corner
+            for corner, (middle, height) in corners.items()
+            if all(
+                abs(middle - other) > _NUMBER_POINTS[0] or abs(height - beside) > _NUMBER_POINTS[1]
+                for other, beside in (*taken, *(dot for dot in dots if dot != (x, y)))
+            )
+        ]
+        offsets.append(free[0] if free else (6, 5))
+        taken.append(corners[offsets[-1]])
+    return offsets
 
 
 def _edge(rows: Sequence[Row], what: str) -> list[Row]:
@@ -154,10 +184,25 @@ def distribution(content: Content) -> str:
 
 
 def _name_rows(axes: Any, rows: Sequence[Row]) -> None:
-    axes.set_yticks(range(len(rows)), [f"{row.number}  {_shortened(row.name)}" for row in rows])
+    names = _short_names([row.name for row in rows])
+    axes.set_yticks(
+        range(len(rows)), [f"{row.number}  {name}" for row, name in zip(rows, names, strict=True)]
+    )
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", labelcolor=_INK)
+
+
+def _short_names(names: Sequence[str]) -> list[str]:
+    """As they are where all fit; else without the parts that all of them have at the same place.
+
+    A variant is called by its keys and values, `max_tokens-128_mode-dense`: what tells it apart stays.
+    """
+    parts = [re.split(r"[_-]", name) for name in names]
+    if max(map(len, names)) > _LONGEST_NAME and len({len(one) for one in parts}) == 1:
+        differing = [place for place, found in enumerate(zip(*parts, strict=True)) if len(set(found)) > 1]
+        names = [" ".join(one[place] for place in differing) for one in parts] if differing else names
+    return [_shortened(name) for name in names]
 
 
 def _shortened(name: str) -> str:
