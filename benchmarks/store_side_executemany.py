@@ -1,8 +1,12 @@
-"""psycopg's `executemany` with pgvector's types as a side of `store_writers.py`."""
+"""psycopg's `executemany` with pgvector's types as a side of `store_writers.py`.
+
+A second argument `words` has the server keep each text's words as ragctl keeps them, in a generated column.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import psycopg
@@ -24,13 +28,19 @@ from store_side import (
 class ExecuteMany:
     """A table of id, text, metadata and vector; a transaction a call."""
 
+    def __init__(self, *, words: bool = False) -> None:
+        self._schema = "executemany_words" if words else "executemany"
+        self._words = (
+            ", words tsvector GENERATED ALWAYS AS (to_tsvector('english', text)) STORED" if words else ""
+        )
+
     def create(self) -> None:
         self._connection = psycopg.connect(dsn(), autocommit=True)
         register_vector(self._connection)
-        self._connection.execute("CREATE SCHEMA IF NOT EXISTS executemany")
+        self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
         self._connection.execute(
-            "CREATE TABLE executemany.docs (id bigint PRIMARY KEY, text text NOT NULL, "
-            "metadata jsonb NOT NULL, embedding vector(384) NOT NULL)"
+            f"CREATE TABLE {self._schema}.docs (id bigint PRIMARY KEY, text text NOT NULL, "
+            f"metadata jsonb NOT NULL, embedding vector(384) NOT NULL{self._words})"
         )
 
     def prepare(self, made: Made, first: int, last: int) -> list[Any]:
@@ -46,7 +56,7 @@ class ExecuteMany:
         for rows in calls:
             with self._connection.transaction(), self._connection.cursor() as cursor:
                 cursor.executemany(
-                    "INSERT INTO executemany.docs (id, text, metadata, embedding) VALUES (%s, %s, %s, %s) "
+                    f"INSERT INTO {self._schema}.docs (id, text, metadata, embedding) VALUES (%s, %s, %s, %s) "
                     "ON CONFLICT (id) DO UPDATE SET text = excluded.text, metadata = excluded.metadata, "
                     "embedding = excluded.embedding",
                     rows,
@@ -54,7 +64,7 @@ class ExecuteMany:
 
     def index(self) -> None:
         self._connection.execute(
-            "CREATE INDEX ON executemany.docs USING hnsw (embedding vector_cosine_ops) "
+            f"CREATE INDEX ON {self._schema}.docs USING hnsw (embedding vector_cosine_ops) "
             f"WITH (m = {HNSW_M}, ef_construction = {HNSW_EF_CONSTRUCTION})"
         )
 
@@ -63,11 +73,11 @@ class ExecuteMany:
 
     def search(self, vector: Vectors) -> list[int]:
         rows = self._connection.execute(
-            "SELECT id, text, metadata FROM executemany.docs ORDER BY embedding <=> %s LIMIT %s",
+            f"SELECT id, text, metadata FROM {self._schema}.docs ORDER BY embedding <=> %s LIMIT %s",
             (vector, TOP),
         ).fetchall()
         return [row[0] for row in rows]
 
 
 if __name__ == "__main__":
-    serve(ExecuteMany())
+    serve(ExecuteMany(words=sys.argv[2:] == ["words"]))

@@ -41,6 +41,7 @@ SIDES = {
     "ragctl": ("store_side_ragctl.py", (), ()),
     "ragctl_plain": ("store_side_ragctl.py", ("plain",), ()),
     "executemany": ("store_side_executemany.py", (), ()),
+    "executemany_words": ("store_side_executemany.py", ("words",), ()),
     "langchain": ("store_side_langchain.py", (), ("langchain-postgres", "langchain-core")),
     "llamaindex": ("store_side_llamaindex.py", (), ("llama-index-vector-stores-postgres", "psycopg2-binary")),
     "haystack": ("store_side_haystack.py", (), ("pgvector-haystack",)),
@@ -245,13 +246,13 @@ def dsn_of(connection: psycopg.Connection[Any]) -> str:
 
 
 def writing_table(measured: dict[str, Measured]) -> None:
-    print(f"\n{'rows a second':<16}{'median':>8}{'least':>8}{'most':>8}{'of ragctl':>11}  client's CPU")
+    print(f"\n{'rows a second':<18}{'median':>8}{'least':>8}{'most':>8}{'of ragctl':>11}  client's CPU")
     ours = measured.get("ragctl", Measured()).slices
     for name, one in measured.items():
         # In pairs: both sides of a ratio were measured in the same turn.
         ratios = [mine / theirs for mine, theirs in zip(ours, one.slices, strict=False)] or [float("nan")]
         print(
-            f"{name:<16}{statistics.median(one.slices):8,.0f}{min(one.slices):8,.0f}{max(one.slices):8,.0f}"
+            f"{name:<18}{statistics.median(one.slices):8,.0f}{min(one.slices):8,.0f}{max(one.slices):8,.0f}"
             f"{statistics.median(ratios):10.2f}x  {statistics.median(one.cpu):.0%}",
             flush=True,
         )
@@ -263,11 +264,11 @@ def search_row(name: str, times: Sequence[float], found: float) -> None:
 
 
 def index_table(measured: dict[str, Measured]) -> None:
-    print(f"\n{'':<16}{'index s':>8}{'rows/s with it':>16}{'tables MB':>11}{'indexes MB':>12}")
+    print(f"\n{'':<18}{'index s':>8}{'rows/s with it':>16}{'tables MB':>11}{'indexes MB':>12}")
     for name, one in measured.items():
         tables, indexes = one.sizes
         live = statistics.median(one.live)
-        print(f"{name:<16}{one.build:8.0f}{live:16,.0f}{tables / 1e6:11,.0f}{indexes / 1e6:12,.0f}")
+        print(f"{name:<18}{one.build:8.0f}{live:16,.0f}{tables / 1e6:11,.0f}{indexes / 1e6:12,.0f}")
 
 
 if __name__ == "__main__":

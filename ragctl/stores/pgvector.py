@@ -61,7 +61,9 @@ class PgVectorStore(PgVectorTables):
         self._dense = PgVectorDenseSearch(
             connection, self._hnsw, schema=schema, prefix=prefix, ef_search=ef_search
         )
-        self._upkeep = PgVectorUpkeep(connection, schema=schema, prefix=prefix, dimension=dimension)
+        self._upkeep = PgVectorUpkeep(
+            connection, schema=schema, prefix=prefix, dimension=dimension, hnsw=hnsw
+        )
 
     def stage(
         self, documents: Sequence[EmbeddedDocument], *, fingerprints: Mapping[ItemKey, str] | None = None

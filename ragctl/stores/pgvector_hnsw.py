@@ -158,18 +158,44 @@ class PgVectorHnsw:
         )
         return False
 
+    def rebuild(self) -> bool:
+        """Builds the index anew of the rows that live, if there is a usable one; says if it did.
+
+        Others read and write meanwhile. Not to be called in a transaction. Broken off, it leaves an index
+        that is not valid, which `PgVectorUpkeep.clean` drops.
+        """
+        if not self.usable():
+            return False
+        (chunks,) = self._execute("SELECT count(*) FROM {chunks}").fetchone()
+        self._with_means(chunks, self._recreate, _no_one)
+        return True
+
     def _build(self, chunks: int, tell: Tell) -> None:
+        self._with_means(chunks, self._create, tell)
+
+    def _with_means(self, chunks: int, make: Callable[[int, int], None], tell: Tell) -> None:
+        """Calls `make` with less and less memory and fewer workers, until the server has them."""
         from psycopg.errors import DiskFull, OutOfMemory
 
         *attempts, last = self._means(chunks)
         for kilobytes, workers in attempts:
             try:
-                self._create(kilobytes, workers)
+                make(kilobytes, workers)
                 return
             except (DiskFull, OutOfMemory) as error:
                 reason = str(error).splitlines()[0]
                 tell(f"the vector index needs more memory than there is, building it with less: {reason}")
-        self._create(*last)
+        make(*last)
+
+    def _recreate(self, kilobytes: int, workers: int) -> None:
+        names = ("maintenance_work_mem", "max_parallel_maintenance_workers", "statement_timeout")
+        try:  # for the session: what works concurrently cannot run in a transaction
+            for name, value in zip(names, (f"{kilobytes}kB", str(workers), "0"), strict=True):
+                self._connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+            self._execute("REINDEX INDEX CONCURRENTLY {index}")
+        finally:
+            for name in names:
+                self._connection.execute(f"RESET {name}")
 
     def _means(self, chunks: int) -> Iterator[tuple[int, int]]:
         """(kilobytes of memory, workers beside the one that builds anyway), the fastest first.

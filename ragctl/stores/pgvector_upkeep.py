@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ragctl.stores.pgvector_hnsw import HnswBuild, PgVectorHnsw
 from ragctl.stores.pgvector_lexical import TERMS_FILLED
 
 if TYPE_CHECKING:
@@ -57,13 +58,23 @@ class PgVectorUpkeep:
 
     Args:
         connection: in autocommit mode; not in a transaction.
+        hnsw: with what memory and workers the vectors' index is built anew; as measured, if None.
     """
 
-    def __init__(self, connection: Connection[Any], *, schema: str, prefix: str, dimension: int) -> None:
+    def __init__(
+        self,
+        connection: Connection[Any],
+        *,
+        schema: str,
+        prefix: str,
+        dimension: int,
+        hnsw: HnswBuild | None = None,
+    ) -> None:
         self._connection = connection
         self._schema = schema
         self._prefix = prefix
         self._dimension = dimension
+        self._hnsw = PgVectorHnsw(connection, schema=schema, prefix=prefix, dimension=dimension, how=hnsw)
 
     def refresh(self) -> None:
         """After a large change has the tables counted; sees that autovacuum comes in time."""
@@ -139,13 +150,38 @@ class PgVectorUpkeep:
         keys = (f"{self._prefix}_chunks_pkey", f"{self._prefix}_lexical_pkey")
         return _KEY_ENTRY_BYTES if name in keys else None
 
-    def clean(self, found: Bloat) -> None:
-        """Clears the dead rows of a table away, or builds an index anew; others read and write meanwhile."""
-        if not found.index:
-            self._run("VACUUM (ANALYZE) {table}", found.name)
-            return
-        self._drop_half_built(found.name)
-        self._run("REINDEX INDEX CONCURRENTLY {table}", found.name)
+    def clean(self, found: Bloat) -> str:
+        """Clears the dead rows of a table away, or builds an index anew; others read and write meanwhile.
+
+        Before chunks are cleared their vectors' index is built anew. To take many elements out of a graph,
+        VACUUM links every one anew that led to them, slower than a build does it.
+
+        Returns:
+            What was done, in words.
+        """
+        if found.index:
+            # Not a second time after its table.
+            if found.name != self._vectors or any(one.name == found.name for one in self._large_indexes()):
+                self._rebuild(found.name)
+            return "it was built anew"
+        rebuilt = found.name == self._chunks and self._rebuild(self._vectors)
+        self._run("VACUUM (ANALYZE) {table}", found.name)
+        return f"it was vacuumed{', the vector index built anew' if rebuilt else ''}"
+
+    def _rebuild(self, name: str) -> bool:
+        self._drop_half_built(name)
+        if name == self._vectors:
+            return self._hnsw.rebuild()
+        self._run("REINDEX INDEX CONCURRENTLY {table}", name)
+        return True
+
+    @property
+    def _chunks(self) -> str:
+        return f"{self._prefix}_chunks"
+
+    @property
+    def _vectors(self) -> str:
+        return f"{self._prefix}_hnsw"
 
     def _drop_half_built(self, name: str) -> None:
         """What a REINDEX left that was killed. Every write would keep it up."""

@@ -182,8 +182,18 @@ def test_bloat_is_seen_and_cleared(
     assert f"{prefix}_hnsw" in found
     assert "rows" in found[f"{prefix}_chunks"].what
     size = store.size_bytes()
-    for one in found.values():
-        upkeep.clean(one)
+    before = index(connection, prefix)
+    assert upkeep.clean(found[f"{prefix}_chunks"]) == "it was vacuumed, the vector index built anew"
+    built = index(connection, prefix)
+    assert built != before
+    for name in ("maintenance_work_mem", "max_parallel_maintenance_workers", "statement_timeout"):
+        setting = connection.execute("SELECT setting = reset_val FROM pg_settings WHERE name = %s", (name,))
+        assert setting.fetchone() == (True,)
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    upkeep.clean(found[f"{prefix}_lexical"])
+    monkeypatch.setattr(pgvector_upkeep, "LEAST_INDEX_BYTES", 1_000_000)
+    upkeep.clean(found[f"{prefix}_hnsw"])
+    assert index(connection, prefix) == built  # not a second time
     connection.execute("SELECT pg_stat_force_next_flush()")
     assert f"{prefix}_chunks" not in {one.name for one in upkeep.bloat()}
     assert store.size_bytes() < size

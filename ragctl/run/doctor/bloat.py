@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ragctl.run.composition import Composition
 from ragctl.run.doctor.finding import Finding
+from ragctl.run.stores.on_pgvector import PgvectorStores
 
 if TYPE_CHECKING:
     from ragctl.state.generations import Generation
@@ -31,23 +32,12 @@ def clear_bloat(composition: Composition) -> Iterator[tuple[Generation, str]]:
     """Does what `look_at_bloat` proposes; says for each what was done. Not in a transaction."""
     for generation, upkeep in _upkeeps(composition):
         for one in upkeep.bloat():
-            upkeep.clean(one)
-            yield generation, f"{one.what}; it was {'built anew' if one.index else 'vacuumed'}"
+            yield generation, f"{one.what}; {upkeep.clean(one)}"
 
 
 def _upkeeps(composition: Composition) -> Iterator[tuple[Generation, PgVectorUpkeep]]:
-    from ragctl.stores.pgvector_upkeep import PgVectorUpkeep
-
-    if composition.stores.apart:
+    if not isinstance(composition.stores, PgvectorStores):
         return
     connection = composition.connect()
     for generation in composition.generations().all():
-        yield (
-            generation,
-            PgVectorUpkeep(
-                connection,
-                schema=composition.schema,
-                prefix=generation.table_prefix,
-                dimension=generation.dimension,
-            ),
-        )
+        yield generation, composition.stores.upkeep_of(generation, connection)

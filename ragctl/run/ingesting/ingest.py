@@ -310,7 +310,7 @@ class Ingest:
             row = draft.ledger.get((stored.document.source, stored.document.item))
             self._report.counts.add_stored(stored, was_there=row is not None and row.stored)
             self._report.tokens += stored.tokens
-            self._progress.advance(chunks=stored.chunks)
+            self._advance((stored.document.source, stored.document.item), chunks=stored.chunks)
         texts.flush()
         self._report.texts_found = read.texts_found
 
@@ -344,6 +344,11 @@ class Ingest:
         key = (parts.item.source, parts.item.path)
         self._several[key] = parts
         self._pending[key] = replace(parts.item, settled=False)  # not whole before `_settle`
+        self._progress.advance()
+
+    def _advance(self, item: ItemKey, *, chunks: int = 0) -> None:
+        """One more is done: items were counted beforehand, so one in parts counts once, when it begins."""
+        self._progress.advance(0 if item in self._several else 1, chunks=chunks)
 
     def _settle(self, settling: Settling) -> None:
         failed = {(one.source, one.document) for one in self._report.failures}
@@ -356,8 +361,9 @@ class Ingest:
 
     def _failed(self, failed: StageFailure) -> None:
         failure = failed.failure
-        self._part_failed(failure, item_with(self._pending, failure.source, failure.document))
-        self._progress.advance()
+        item = item_with(self._pending, failure.source, failure.document)
+        self._part_failed(failure, item)
+        self._advance((item.source, item.path))
 
     def _part_failed(self, failure: Failure, item: Item) -> None:
         self._report.failures.append(failure)

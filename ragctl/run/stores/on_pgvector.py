@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ragctl.stores.pgvector_catalog import PgVectorCatalog
     from ragctl.stores.pgvector_hnsw import HnswBuild
     from ragctl.stores.pgvector_survey import PgVectorSurvey
+    from ragctl.stores.pgvector_upkeep import PgVectorUpkeep
 
 
 class PgvectorStores:
@@ -84,6 +85,18 @@ class PgvectorStores:
 
         return PgVectorSurvey(
             connection, schema=self._schema, prefix=generation.table_prefix, dimension=generation.dimension
+        )
+
+    def upkeep_of(self, generation: Generation, connection: Connection[Any]) -> PgVectorUpkeep:
+        """What keeps a generation's tables small."""
+        from ragctl.stores.pgvector_upkeep import PgVectorUpkeep
+
+        return PgVectorUpkeep(
+            connection,
+            schema=self._schema,
+            prefix=generation.table_prefix,
+            dimension=generation.dimension,
+            hnsw=self._build(),
         )
 
     def chunk_tables(

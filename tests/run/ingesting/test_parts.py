@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,20 @@ def test_members_are_documents_of_their_own(workspace: Workspace) -> None:
     workspace.ingest()
     again = workspace.ingest()["counts"]
     assert (again["unchanged"], again["added"], again["changed"]) == (1, 0, 0)
+
+
+def test_progress_counts_an_archive_once(workspace: Workspace) -> None:
+    path = put(
+        workspace, "a.zip", encrypted(zipped({f"{n}.md": GUIDE + b"%d" % n for n in range(5)}), "4.md")
+    )
+    put(workspace, "plain.md", GUIDE)
+    put(workspace, "nothing.zip", zipped({"x.gif": b"GIF89a" + bytes(9)}))
+    workspace.settle()
+    called = workspace.call("ingest", "--log-json")
+    assert path.name in called.out + called.err
+    events = [json.loads(line) for line in called.err.splitlines() if line.startswith("{")]
+    (done,) = [one for one in events if one["event"] == "done"]
+    assert (done["documents"], done["total"]) == (3, 3)
 
 
 def test_a_member_that_is_gone_goes(workspace: Workspace) -> None:
