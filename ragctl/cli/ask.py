@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -251,12 +250,12 @@ def _talk_about(asker: Asker, loaded: LoadedSpec) -> None:
     if asker.behind_spec:
         talk(
             "note: the spec has changed since this index was made; "
-            f"ragctl ingest {shlex.quote(str(loaded.path))} brings it up to date"
+            f"ragctl ingest {loaded.as_argument} brings it up to date"
         )
     if asker.lacks_words:
         talk(
             "note: an earlier release made this index, so it is searched by vectors alone; "
-            f"ragctl ingest {shlex.quote(str(loaded.path))} adds the words, and embeds nothing"
+            f"ragctl ingest {loaded.as_argument} adds the words, and embeds nothing"
         )
     if asker.foreign:
         talk(f"note: {asker.foreign}")

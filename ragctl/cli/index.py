@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -138,7 +137,7 @@ def index(
     loaded = load(spec, overrides)
     if action is Action.ROLLBACK and catch_up:
         consent = Consent(max_cost, yes)
-        _catch_up(loaded, generation, spec, output, consent, wait=wait, log_json=log_json, verbose=verbose)
+        _catch_up(loaded, generation, output, consent, wait=wait, log_json=log_json, verbose=verbose)
         return
     result, lines = _carry_out(action, loaded, generation, spec, every=every, wait=wait)
     if output is Format.JSON:
@@ -181,7 +180,7 @@ def _carry_out(
         from ragctl.run.upkeep.rollback import roll_back
 
         rolled = roll_back(loaded, generation, wait=wait)
-        return rolled, _rollback_lines(rolled, spec)
+        return rolled, _rollback_lines(rolled, loaded)
     from ragctl.run.upkeep.index_prune import prune
 
     pruned = prune(loaded, every_kept=every, wait=wait)
@@ -191,7 +190,6 @@ def _carry_out(
 def _catch_up(
     loaded: LoadedSpec,
     generation: int | None,
-    spec: Path,
     output: Format,
     consent: Consent,
     *,
@@ -222,11 +220,11 @@ def _catch_up(
     if output is Format.JSON:
         print_json(done.as_json())
     else:
-        _print(_rollback_lines(done, spec))
+        _print(_rollback_lines(done, loaded))
     if report.interrupted:
         raise typer.Exit(int(stop.exit_code))
     verdict = report.verdict(
-        loaded.spec.max_failures, lambda command: f"ragctl {command} {shlex.quote(str(spec))}"
+        loaded.spec.max_failures, lambda command: f"ragctl {command} {loaded.as_argument}"
     )
     if verdict is not None:
         report_error(verdict, [])
@@ -284,7 +282,7 @@ def _show_lines(shown: GenerationDetails) -> Iterator[str]:
             yield f"    and {view.behind - BEHIND_SHOWN:,} more"
 
 
-def _rollback_lines(done: Rollback, spec: Path) -> Iterator[str]:
+def _rollback_lines(done: Rollback, loaded: LoadedSpec) -> Iterator[str]:
     report = done.caught_up
     if report is not None:
         counts = report.counts
@@ -307,7 +305,7 @@ def _rollback_lines(done: Rollback, spec: Path) -> Iterator[str]:
             f"the spec's {' and '.join(done.differs)} settings are not those that made it: an ingest with "
             "them would undo this, and is refused without --yes; to keep generation "
             f"{done.active} up to date, give the spec the settings that "
-            f"ragctl index {shlex.quote(str(spec))} show {done.active} prints"
+            f"ragctl index {loaded.as_argument} show {done.active} prints"
         )
 
 

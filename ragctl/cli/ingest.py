@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -173,7 +172,7 @@ def _ingest_in_airflow(
 
 
 def _command(loaded: LoadedSpec) -> Callable[[str], str]:
-    return lambda name: f"ragctl {name} {shlex.quote(str(loaded.path))}"
+    return lambda name: f"ragctl {name} {loaded.as_argument}"
 
 
 def _print(document: dict[str, Any], report: IngestReport, output: Format) -> None:

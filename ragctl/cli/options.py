@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,6 +58,6 @@ def load(spec: Path, overrides: list[str] | None, *, of_documents: bool = True) 
         raise UsageError(
             "this spec asks a database and has no documents, so there is nothing to do here",
             where=loaded.where("ask.type"),
-            hint=f'ragctl ask {shlex.quote(str(spec))} "your question"',
+            hint=f'ragctl ask {loaded.as_argument} "your question"',
         )
     return loaded

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -79,7 +78,7 @@ def _unpinned(loaded: LoadedSpec) -> Iterator[Problem]:
         return
     lock = read_lock(loaded.path)
     if lock is None or not lock.selection:
-        command = f"ragctl ingest {shlex.quote(str(loaded.path))}"
+        command = f"ragctl ingest {loaded.as_argument}"
         text = f"leaves the choice open, and no lock pins it: {command} chooses and writes the lock, ragctl "
         yield ("embed", "provider"), f"{text}plan shows the choice beforehand"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from functools import cached_property
 from threading import Lock
@@ -211,12 +210,7 @@ class Connections:
 
     def command(self, name: str, *options: str) -> str:
         """The command line that does `name` with this spec."""
-        return " ".join(["ragctl", name, self.quoted_path, *options])
-
-    @property
-    def quoted_path(self) -> str:
-        """The spec's path as a shell takes it."""
-        return shlex.quote(str(self.loaded.path))
+        return " ".join(["ragctl", name, self.loaded.as_argument, *options])
 
     def _open(self) -> Connection[Any]:
         with database_errors():
@@ -252,5 +246,5 @@ class Connections:
         return NothingPublished(
             f"the index {self.index!r} has nothing to query yet",
             where=str(self.loaded.path),
-            hint=f"ragctl ingest {shlex.quote(str(self.loaded.path))}",
+            hint=f"ragctl ingest {self.loaded.as_argument}",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,12 @@ class LoadedSpec:
         A key that is not in the file gives the place of what it would stand in.
         """
         return str(self.positions.value(parsed(key)))
+
+    @property
+    def as_argument(self) -> str:
+        """The spec for a command line that is to do the same: its path and the overrides, quoted."""
+        words = [str(self.path), *(word for one in self.overrides for word in ("--set", one))]
+        return shlex.join(words)
 
     def resolve(self, path: str) -> Path:
         """A path of the spec as an absolute one; not looked up on disk."""

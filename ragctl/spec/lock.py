@@ -76,9 +76,9 @@ def lock_path(spec: Path) -> Path:
     return spec.with_name(f"{spec.name}.lock")
 
 
-def relock_command(spec: Path) -> str:
-    """The command that writes the lock anew."""
-    return f"ragctl ingest {shlex.quote(str(spec))} --relock"
+def relock_command(spec: str) -> str:
+    """The command that writes the lock anew; of a spec as a shell takes it."""
+    return f"ragctl ingest {spec} --relock"
 
 
 def write_lock(spec: Path, lock: Lock) -> None:
@@ -119,7 +119,8 @@ def read_lock(spec: Path) -> Lock | None:
     try:
         return _parsed(data, str(path))
     except _NoLock as problem:
-        hint = f"take it from your version control again, or write it anew: {relock_command(spec)}"
+        anew = relock_command(shlex.quote(str(spec)))
+        hint = f"take it from your version control again, or write it anew: {anew}"
         raise LockBroken(problem.text, where=problem.place, hint=problem.hint or hint) from None
 
 
@@ -155,7 +156,7 @@ def refuse_foreign(lock: Lock, name: str, spec: Path, *, overrides: Sequence[str
             f"the lock belongs to the pipeline {lock.pipeline!r}, and the spec's name is {name!r}: one of "
             "them was copied, or the spec was renamed",
             where=str(lock_path(spec)),
-            hint=f"{relock_command(spec)} writes a lock for this spec",
+            hint=f"{relock_command(shlex.quote(str(spec)))} writes a lock for this spec",
         )
 
 

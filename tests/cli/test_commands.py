@@ -187,6 +187,12 @@ def test_progress_without_a_terminal_is_plain_lines(workspace: Workspace) -> Non
     assert "\x1b" not in called.err + called.out
 
 
+def test_hints_name_the_overrides(workspace: Workspace) -> None:
+    called = workspace.call("ask", "anything", "--set", "store.index=other")
+    assert called.code != 0
+    assert f"ragctl ingest {workspace.spec_path} --set store.index=other" in called.err
+
+
 def test_no_secret_in_any_output(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_DSN", "postgresql://me:hunter2@127.0.0.1:1/db")
     workspace.spec(store={"type": "pgvector", "dsn_env": "SECRET_DSN"})

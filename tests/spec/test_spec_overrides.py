@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,10 @@ def test_each_override_is_judged(path: Path) -> None:
         "--set max_failures: must be at least 0, not -1",
         "--set: takes KEY=VALUE, such as chunk.max_tokens=128",
     ]
+
+
+def test_a_command_that_is_advised_is_for_the_same_spec(path: Path) -> None:
+    given = ("store.index=other", "ask.query={k: 20}")
+    words = shlex.split(load_spec(path, given).as_argument)
+    assert words == [str(path), "--set", given[0], "--set", given[1]]
+    assert load_spec(path).as_argument == shlex.quote(str(path))

@@ -143,7 +143,7 @@ class _GenerationCheck:
         self._of = "" if generation.status == "active" else f" of generation {generation.number}"
         self._repair = composition.command("doctor", "--repair")
         self._ingest = (
-            f"ragctl index {composition.quoted_path} rollback {generation.number} --catch-up"
+            f"ragctl index {composition.loaded.as_argument} rollback {generation.number} --catch-up"
             if generation.status == "kept"
             else composition.command("experiment", "run")
             if generation.status == "trial"

@@ -137,7 +137,7 @@ def _publish(
                 f"the generation of {variant.name} lacks {report.lacking:,} documents of the active one; "
                 "nothing was published",
                 where=f"generation {number}",
-                hint=f"ragctl experiment {composition.quoted_path} run  says which failed",
+                hint=f"ragctl experiment {composition.loaded.as_argument} run  says which failed",
             )
         keep_lock(composition, relock=True, note=chosen.note)
     return Promoted(variant.name, loaded.path, number, report.counts.embedded, report.counts.cached)
@@ -161,9 +161,7 @@ def _generation_of(experiment: Experiment, variant: Variant) -> int:
 
 def experiment_command(loaded: LoadedSpec, action: str) -> str:
     """The command line that does `action` with this spec's experiments."""
-    import shlex
-
-    return f"ragctl experiment {shlex.quote(str(loaded.path))} {action}"
+    return f"ragctl experiment {loaded.as_argument} {action}"
 
 
 def _write(experiment: Experiment, variant: Variant, out: Path) -> None:

@@ -153,7 +153,7 @@ def _drift_error(loaded: LoadedSpec, locked: Lock, drift: tuple[Moved, ...]) -> 
         if locked.ragctl == __version__
         else f"; or go back to ragctl {locked.ragctl}, which wrote the lock"
     )
-    relock = relock_command(loaded.path)
+    relock = relock_command(loaded.as_argument)
     if loaded.lock:
         where, forward = loaded.lock.origin, f"{relock} takes it over where the spec is; export the DAG again"
     else:

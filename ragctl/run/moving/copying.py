@@ -54,7 +54,7 @@ def copy_index(
     ):
         guard_lock(there, relock=False)
         _refuse_itself(origin, there)
-        show = f"ragctl index {here.quoted_path} show"
+        show = f"ragctl index {here.loaded.as_argument} show"
         refuse_other_recipe(there, origin.generation, where=str(loaded.path), show=show)
         command = f"index copy from {here.index}"
         there.connect()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from ragctl.errors import GuardRefused, Mismatch
@@ -85,5 +84,5 @@ def unknown_sources(target: Composition, sources: set[str]) -> str | None:
     names = ", ".join(unknown)
     return (
         f"{target.loaded.path} has no source named {names}: its next ingest would delete those documents, "
-        f"and the deletion guard would refuse that (ragctl plan {shlex.quote(str(target.loaded.path))})"
+        f"and the deletion guard would refuse that (ragctl plan {target.loaded.as_argument})"
     )
