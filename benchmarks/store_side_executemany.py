@@ -56,9 +56,9 @@ class ExecuteMany:
         for rows in calls:
             with self._connection.transaction(), self._connection.cursor() as cursor:
                 cursor.executemany(
-                    f"INSERT INTO {self._schema}.docs (id, text, metadata, embedding) VALUES (%s, %s, %s, %s) "
-                    "ON CONFLICT (id) DO UPDATE SET text = excluded.text, metadata = excluded.metadata, "
-                    "embedding = excluded.embedding",
+                    f"INSERT INTO {self._schema}.docs (id, text, metadata, embedding) "
+                    "VALUES (%s, %s, %s, %s) ON CONFLICT (id) DO UPDATE SET text = excluded.text, "
+                    "metadata = excluded.metadata, embedding = excluded.embedding",
                     rows,
                 )
 
