@@ -46,7 +46,8 @@ def run_experiment(
     grow with it.
 
     Args:
-        options: `max_cost_usd` is for all ingests and all questions together.
+        options: `max_cost_usd` is for all ingests and all questions together. With it no two variants spend at
+            the same time, or each might spend what is left; `parallel` does nothing then.
 
     Raises:
         KeyboardInterrupt: `stop` said so; what is under way has been given up or finished.
@@ -69,7 +70,7 @@ class _ExperimentRun:
         self._spent = 0.0
 
     def run(self) -> list[VariantOutcome]:
-        if self._parallel <= 1:
+        if self._parallel <= 1 or self._options.max_cost_usd is not None:
             return [self._one(variant) for variant in self._experiment.variants]
         waiting: list[Future[VariantOutcome]] = []
         pool = ThreadPoolExecutor(self._parallel, thread_name_prefix="variant")

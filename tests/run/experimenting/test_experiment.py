@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -12,6 +13,11 @@ from typing import Any
 import pytest
 
 from model_server import ModelServer
+from ragctl.run.experimenting.plan import planned_experiment
+from ragctl.run.experimenting.run import run_experiment
+from ragctl.run.experimenting.variant_runs import VariantOptions, VariantOutcome
+from ragctl.run.progress import Silent
+from ragctl.spec.load import load_spec
 from workspace import Called, Workspace
 
 PAGES = {
@@ -160,6 +166,34 @@ def test_what_an_experiment_costs_is_paid_once_and_limited(
     passages = [text for text in server.texts_embedded if "?" not in text]
     assert len(passages) == 3
     assert {server.texts_embedded[text] for text in passages} == {1}
+
+
+class Asked:
+    """Which variants questions were asked of, in order."""
+
+    def __init__(self) -> None:
+        self.variants: list[str] = []
+
+    def ingesting(self, variant: str) -> Silent:
+        return Silent()
+
+    def asking(self, variant: str, done: int) -> None:
+        self.variants.append(variant)
+        time.sleep(0.02)  # so that another thread has its turn, if there is one
+
+    def ended(self, outcome: VariantOutcome) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("limit", "together"), [(None, True), (1.0, False)])
+def test_with_a_limit_no_two_variants_spend_at_the_same_time(
+    trial: Trial, limit: float | None, together: bool
+) -> None:
+    experiment, told = planned_experiment(load_spec(trial.workspace.spec_path)), Asked()
+    run_experiment(experiment, VariantOptions(max_cost_usd=limit), told, parallel=4)
+    assert len(told.variants) == 4 * len(QUESTIONS)
+    turns = [one for one, _ in itertools.groupby(told.variants)]
+    assert (len(turns) > 4) == together
 
 
 def test_the_best_is_promoted_as_it_is(trial: Trial) -> None:
