@@ -46,8 +46,8 @@ def run_experiment(
     grow with it.
 
     Args:
-        options: `max_cost_usd` is for all ingests and all questions together. With it no two variants spend at
-            the same time, or each might spend what is left; `parallel` does nothing then.
+        options: `max_cost_usd` is for all ingests and all questions together. With it no two variants
+            spend at the same time, or each might spend what is left; `parallel` does nothing then.
 
     Raises:
         KeyboardInterrupt: `stop` said so; what is under way has been given up or finished.
