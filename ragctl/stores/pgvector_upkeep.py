@@ -171,7 +171,11 @@ class PgVectorUpkeep:
     def _rebuild(self, name: str) -> bool:
         self._drop_half_built(name)
         if name == self._vectors:
-            return self._hnsw.rebuild()
+            try:
+                return self._hnsw.rebuild()
+            finally:  # it may have taken several attempts
+                if not self._connection.closed:
+                    self._drop_half_built(name)
         self._run("REINDEX INDEX CONCURRENTLY {table}", name)
         return True
 

@@ -14,8 +14,8 @@ from contracts.stored import DIMENSION, embedded, random_vectors
 from ragctl.errors import Mismatch
 from ragctl.stores import pgvector_upkeep
 from ragctl.stores.pgvector import PgVectorStore
-from ragctl.stores.pgvector_hnsw import HnswBuild
-from ragctl.stores.pgvector_upkeep import PgVectorUpkeep
+from ragctl.stores.pgvector_hnsw import HnswBuild, PgVectorHnsw
+from ragctl.stores.pgvector_upkeep import Bloat, PgVectorUpkeep
 
 SCHEMA = "Upkeep"
 _numbers = itertools.count()
@@ -202,3 +202,36 @@ def test_bloat_is_seen_and_cleared(
 
 def quoted(name: str) -> str:
     return name.replace('"', '""')
+
+
+def test_what_a_killed_or_refused_rebuild_left_goes(
+    make: Make, connection: psycopg.Connection[Any], prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(make()).optimize()
+    names = "SELECT relname FROM pg_class WHERE starts_with(relname, %s) ORDER BY 1"
+
+    def left(number: int) -> None:
+        """What REINDEX CONCURRENTLY leaves: an index of that name, not valid, that writes keep up."""
+        name = f"{prefix}_hnsw_ccnew{number}"
+        connection.execute(f'CREATE INDEX "{quoted(name)}" ON "{SCHEMA}"."{quoted(prefix)}_chunks" (ordinal)')
+        invalid = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass(%s)"
+        connection.execute(invalid, (f'"{SCHEMA}"."{quoted(name)}"',))
+
+    recreate = PgVectorHnsw._recreate
+    tried: list[int] = []
+
+    def refused_at_first(self: PgVectorHnsw, kilobytes: int, workers: int) -> None:
+        tried.append(workers)
+        if len(tried) == 1:
+            left(2)
+            raise psycopg.errors.DiskFull("could not resize shared memory segment")
+        recreate(self, kilobytes, workers)
+
+    monkeypatch.setattr(PgVectorHnsw, "_recreate", refused_at_first)
+    left(1)
+    upkeep = PgVectorUpkeep(connection, schema=SCHEMA, prefix=prefix, dimension=DIMENSION)
+    before = index(connection, prefix)
+    assert upkeep.clean(Bloat(f"{prefix}_chunks", False, "")).endswith("built anew")
+    assert len(tried) == 2
+    assert index(connection, prefix) != before
+    assert connection.execute(names, (f"{prefix}_hnsw",)).fetchall() == [(f"{prefix}_hnsw",)]
