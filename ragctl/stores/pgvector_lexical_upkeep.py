@@ -10,6 +10,7 @@ from ragctl.stores.pgvector_lexical import PgVectorLexical
 STALE_SHARE = 0.02
 """Terms are counted anew when more than this share of the chunks came or went since they were."""
 
+_COUNTING = 0x7274  # "rt": keeps this advisory lock apart from others
 _BATCH = 1000  # chunks that are filled in at a time
 
 
@@ -81,8 +82,12 @@ class PgVectorLexicalUpkeep(PgVectorLexical):
 
         lexical = sql.Identifier(*self._tables["lexical"]).as_string(self._connection)
         with self._connection.transaction():
-            # Of two that count at the same time the second waits; who searches does not.
-            self._execute("LOCK TABLE {terms} IN SHARE ROW EXCLUSIVE MODE")
+            # Of two that count at the same time the second waits. A lock on the table would break an
+            # autovacuum of it off.
+            terms = sql.Identifier(*self._tables["terms"]).as_string(self._connection)
+            self._connection.execute(
+                "SELECT pg_advisory_xact_lock(%s, to_regclass(%s)::oid::integer)", (_COUNTING, terms)
+            )
             if not exact and not self._stale():
                 return
             self._execute(

@@ -138,20 +138,18 @@ class PgVectorTables:
     def index_inputs(self) -> None:
         """Makes the index by which vectors are found by their embed input, unless it is there.
 
-        Tables that an earlier release made have none.
+        Tables that an earlier release made have none. Looked up first, because even to find it there
+        CREATE INDEX waits for writers, and breaks an autovacuum off.
         """
-        self._execute("CREATE INDEX IF NOT EXISTS {inputs} ON {chunks} (input_hash)")
+        if not self._has_index("inputs"):
+            self._execute("CREATE INDEX IF NOT EXISTS {inputs} ON {chunks} (input_hash)")
 
     def index_metadata(self) -> None:
         """Makes the index by which filters find documents by metadata, unless it is there.
 
         Tables that an earlier release made have none. Looked up first, because to make one waits for writers.
         """
-        from psycopg import sql
-
-        name = sql.Identifier(*self._indexes["metadata"]).as_string(self._connection)
-        row = self._connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
-        if row and row[0]:
+        if self._has_index("metadata"):
             return
         with self._connection.transaction():
             # Of two that build at the same time the second waits, and finds it built.
@@ -161,6 +159,13 @@ class PgVectorTables:
                 "CREATE INDEX IF NOT EXISTS {metadata} ON {documents} USING gin (metadata jsonb_path_ops) "
                 "WITH (fastupdate = off)"
             )
+
+    def _has_index(self, kind: str) -> bool:
+        from psycopg import sql
+
+        name = sql.Identifier(*self._indexes[kind]).as_string(self._connection)
+        row = self._connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
+        return bool(row and row[0])
 
     def drop(self) -> None:
         """Removes the tables and all that is in them."""

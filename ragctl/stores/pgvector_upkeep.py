@@ -77,16 +77,27 @@ class PgVectorUpkeep:
         self._hnsw = PgVectorHnsw(connection, schema=schema, prefix=prefix, dimension=dimension, how=hnsw)
 
     def refresh(self) -> None:
-        """After a large change has the tables counted; sees that autovacuum comes in time."""
+        """After a large change has the tables counted; sees that autovacuum comes in time.
+
+        A table that somebody is vacuuming is left alone: an autovacuum that stands in ANALYZE's way is broken
+        off by the server, and of ingests in quick succession each would break off the one before its end.
+        It counts the table's rows itself, and ANALYZE follows it.
+        """
         self._connection.execute("SELECT pg_stat_force_next_flush()")
-        for name, options, changed, live, counted in self._rows(
+        for name, options, changed, live, counted, taken in self._rows(
             """
             SELECT c.relname, coalesce(c.reloptions, '{}'), s.n_mod_since_analyze, s.n_live_tup,
-                   coalesce(s.last_analyze, s.last_autoanalyze) IS NOT NULL
+                   coalesce(s.last_analyze, s.last_autoanalyze) IS NOT NULL,
+                   EXISTS (SELECT FROM pg_locks l
+                           WHERE l.locktype = 'relation' AND l.relation = c.oid AND l.granted
+                             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                             AND l.mode = 'ShareUpdateExclusiveLock' AND l.pid <> pg_backend_pid())
             FROM pg_class c JOIN pg_stat_all_tables s ON s.relid = c.oid
             WHERE c.relnamespace = to_regnamespace(%s) AND c.relname = ANY(%s)
             """
         ):
+            if taken:
+                continue
             self._set_options(name, options)
             if changed > _CHANGED_SHARE * live or not counted:
                 self._run("ANALYZE {table}", name)

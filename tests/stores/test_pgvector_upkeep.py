@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ import psycopg
 import pytest
 from contracts.stored import DIMENSION, embedded, random_vectors
 
+from ragctl.embedded.server import EmbeddedServer
 from ragctl.errors import Mismatch
 from ragctl.stores import pgvector_upkeep
 from ragctl.stores.pgvector import PgVectorStore
 from ragctl.stores.pgvector_hnsw import HnswBuild, PgVectorHnsw
-from ragctl.stores.pgvector_upkeep import Bloat, PgVectorUpkeep
+from ragctl.stores.pgvector_upkeep import KINDS, Bloat, PgVectorUpkeep
 
 SCHEMA = "Upkeep"
 _numbers = itertools.count()
@@ -141,6 +143,28 @@ def test_the_planner_is_told_and_autovacuum_comes_in_time(
         assert "autovacuum_analyze_scale_factor=0.05" in options
         factor = "0.3" if name.endswith("_chunks") else "0.1"  # what an administrator set stays
         assert f"autovacuum_vacuum_scale_factor={factor}" in options
+
+
+def test_a_table_that_is_being_vacuumed_is_left_alone(
+    make: Make, connection: psycopg.Connection[Any], prefix: str, server_base: Path
+) -> None:
+    store = filled(make())
+    store.optimize()
+    filled(store, 400)  # so that it is to be counted
+    chunks = f'"{SCHEMA}"."{quoted(prefix)}_chunks"'
+    counted = "SELECT analyze_count FROM pg_stat_all_tables WHERE relid = to_regclass(%s)"
+    before = connection.execute(counted, (chunks,)).fetchone()
+    connection.execute("SET lock_timeout = '5s'")
+    with EmbeddedServer(server_base / ".ragctl").connect() as other, other.transaction():
+        for kind in KINDS:
+            table = f'"{SCHEMA}"."{quoted(prefix)}_{kind}"'
+            other.execute(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE")  # as VACUUM does
+        filled(make(), 300).optimize()  # all that an ingest does
+        assert connection.execute(counted, (chunks,)).fetchone() == before
+    connection.execute("RESET lock_timeout")
+    store.optimize()
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    assert connection.execute(counted, (chunks,)).fetchone() != before
 
 
 def test_tables_of_terms_of_an_earlier_release_get_room_for_counts(
